@@ -1,0 +1,28 @@
+"""What a project can listen to. Sent by ``lifecycle`` alone, after the commit, never with a token.
+
+The sender is always the ``Session`` model. A receiver that raises is logged and does not undo
+what happened, nor does it turn the answer into an error.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+#: session, user, device
+session_started = Signal()
+
+#: session, device. A won rotation; a retry inside the grace period is not one.
+token_rotated = Signal()
+
+#: session, device, generation (of the token that came back). The session has been ended.
+reuse_detected = Signal()
+
+#: session, device, previous_user_agent. A refresh came from another client than the last one.
+new_client_seen = Signal()
+
+#: sessions (a QuerySet of what this call ended, not evaluated), count, reason, user (None when
+#: several users were concerned), actor (who did it, or None), at
+session_revoked = Signal()
+
+#: user, limit, device. A sign-in was refused because of ``SESSION_LIMIT_POLICY = "refuse"``.
+session_limit_reached = Signal()
