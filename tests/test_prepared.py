@@ -1,0 +1,141 @@
+"""Statements compiled once: the same answers as the ORM gives, and what is used of its compiler."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection, models
+from django.db.models.sql import UpdateQuery
+
+from token_lifecycle import lifecycle
+from token_lifecycle.managers import ACCESS_COLUMNS, REFRESH_COLUMNS, attributes
+from token_lifecycle.models import Session
+from token_lifecycle.prepared import EXAMPLES, PreparedStatement
+from token_lifecycle.testing import SessionFactory
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def field(name):
+    return Session._meta.get_field(name)
+
+
+@pytest.fixture
+def by_key():
+    def build(pk):
+        return Session.objects.filter(pk=pk).values_list("pk", "created_at", "ip_address").query
+
+    return PreparedStatement(build, {"pk": field("id")})
+
+
+def test_a_row_comes_back_as_the_orm_would_return_it(db, by_key):
+    session = SessionFactory(created_at=NOW)
+    expected = Session.objects.values_list("pk", "created_at", "ip_address").get()
+    assert tuple(by_key.fetch_one("default", pk=session.pk)) == expected
+    assert expected == (session.pk, NOW, "192.0.2.1")
+
+
+def test_a_key_that_is_not_there_gives_none(db, by_key):
+    assert by_key.fetch_one("default", pk=uuid4()) is None
+
+
+def test_each_call_binds_its_own_values(db, by_key):
+    first, second = SessionFactory(), SessionFactory()
+    found = [by_key.fetch_one("default", pk=session.pk)[0] for session in (first, second, first)]
+    assert found == [first.pk, second.pk, first.pk]
+
+
+def test_a_statement_is_compiled_once_however_often_it_runs(db):
+    builds = []
+
+    def build(pk):
+        builds.append(pk)
+        return Session.objects.filter(pk=pk).values_list("pk").query
+
+    statement = PreparedStatement(build, {"pk": field("id")})
+    for _ in range(3):
+        statement.fetch_one("default", pk=uuid4())
+    assert len(builds) == 1
+
+
+def test_an_update_counts_the_rows_it_found_and_changes_no_other(db):
+    session, other = SessionFactory(), SessionFactory()
+
+    def build(pk, device_name):
+        update = Session.objects.filter(pk=pk).query.chain(UpdateQuery)
+        update.add_update_values({"device_name": device_name})
+        return update
+
+    statement = PreparedStatement(build, {"pk": field("id"), "device_name": field("device_name")})
+    assert statement.execute("default", pk=session.pk, device_name="Anna's phone") == 1
+    assert statement.execute("default", pk=uuid4(), device_name="nobody's") == 0
+    session.refresh_from_db()
+    other.refresh_from_db()
+    assert (session.device_name, other.device_name) == ("Anna's phone", "")
+
+
+def test_a_value_that_the_compiler_dropped_is_noticed_and_not_ignored(db):
+    statement = PreparedStatement(lambda pk: Session.objects.all().query, {"pk": field("id")})
+    with pytest.raises(AssertionError, match="beyond recognition"):
+        statement.fetch_one("default", pk=uuid4())
+
+
+def test_there_is_an_example_for_every_kind_of_column_a_session_has():
+    missing = {type(f) for f in Session._meta.concrete_fields} - EXAMPLES.keys()
+    assert missing == {models.ForeignKey}
+
+
+def test_no_two_examples_of_a_statement_are_alike(db):
+    for make in EXAMPLES.values():
+        assert len({make(n) for n in range(1, 12)}) == 11
+
+
+def test_a_session_read_for_a_refresh_holds_what_the_orm_would_hold(user):
+    pk = lifecycle.start_session(user).session.pk
+    read = Session.objects.for_refresh(pk, user_columns=("id", "password", "is_active"))
+    plain = Session.objects.select_related("user").get(pk=pk)
+    for name in REFRESH_COLUMNS:
+        assert read.__dict__[name] == getattr(plain, name)
+    assert read.user.__dict__["password"] == plain.user.password
+    assert read.user.get_deferred_fields() >= {"email", "last_login"}
+    assert read.get_deferred_fields() >= {"device_name", "auth_method"}
+
+
+def test_a_session_read_for_a_check_brings_its_whole_user(user):
+    pk = lifecycle.start_session(user).session.pk
+    read = Session.objects.for_access(pk)
+    assert read.user == user
+    assert read.user.get_deferred_fields() == set()
+    assert read.get_deferred_fields().isdisjoint(ACCESS_COLUMNS)
+    assert not read.user._state.adding
+    assert read.user._state.db == connection.alias
+
+
+def test_a_session_whose_user_is_gone_is_read_with_none(db):
+    session = SessionFactory(user=None, ended=True)
+    assert Session.objects.for_access(session.pk).user is None
+
+
+def test_columns_come_in_the_order_in_which_a_model_is_built_from_them():
+    names = attributes(Session, ("revoked_at", "generation"))
+    assert names == ("id", "generation", "revoked_at")
+    everything = attributes(get_user_model(), None)
+    assert everything == tuple(f.attname for f in get_user_model()._meta.concrete_fields)
+
+
+def test_a_claim_writes_every_column_it_is_given(user):
+    session = lifecycle.start_session(user, now=NOW).session
+    later = NOW + timedelta(hours=1)
+    columns = {
+        "rotated_at": later,
+        "idle_expires_at": later + timedelta(days=1),
+        "burst_generation": 1,
+        "burst_started_at": later,
+        "ip_address": "2001:db8::1",
+        "user_agent": "Another/2",
+    }
+    assert Session.objects.claim(session.pk, generation=1, catch_up=False, now=later, **columns)
+    session.refresh_from_db()
+    assert {name: getattr(session, name) for name in columns} == columns
+    assert session.generation == 2

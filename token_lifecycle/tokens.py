@@ -1,0 +1,401 @@
+"""The codec: the only module that makes or reads JWTs.
+
+Signing and verifying is simplejwt's ``TokenBackend`` (and PyJWT beneath it) with the keys,
+algorithm, issuer and audience of ``SIMPLE_JWT``. What this module adds is strictness: every claim
+is checked by type and bounds before anything else sees it, so that a correctly signed token with
+odd claims is refused instead of crashing a query (RFC 8725 §3.10, §3.11).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, cast
+from uuid import UUID
+
+import jwt
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
+
+from .conf import app_settings
+from .exceptions import TokenExpired, TokenInvalid
+
+ACCESS = "access"
+REFRESH = "refresh"
+
+#: A token of ours has a few hundred characters; headers and cookies cannot carry much more.
+MAX_TOKEN_LENGTH = 8192
+#: So that an access token with a project's claims stays below that, whatever the algorithm.
+MAX_EXTRA_LENGTH = 4096
+#: Compact serialization and nothing else: no padding, no white space, no JSON (RFC 7515 §3.1).
+#: "ey" is how a JSON object begins in UTF-8; json.loads would take UTF-16 and UTF-32 as well.
+COMPACT = re.compile(r"ey[A-Za-z0-9_-]+\.ey[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+#: NUL and lone surrogates, which JSON can spell and databases cannot store.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+SECRET = re.compile(r"[A-Za-z0-9_-]{22}")
+SECRET_BYTES = 16
+
+#: The column's bound, minus one so that the next generation still fits.
+MAX_GENERATION = 2**31 - 2
+#: 3000-01-01: whatever lies behind it is no date that anybody meant.
+MAX_TIMESTAMP = 32_503_680_000
+MAX_USER_ID_LENGTH = 255
+MAX_JTI_LENGTH = 255
+
+RESERVED_CLAIMS = frozenset({"exp", "iat", "nbf", "iss", "aud", "sid", "gen", "sec", "auth_time"})
+
+#: PyJWT compares ``exp`` with its own clock and refuses. A consumed refresh token is reused also
+#: after its ``exp`` (RFC 9700 §4.14.2), so for refresh tokens the comparison is made here.
+ANY_AGE = timedelta(days=365 * 1000)
+
+#: What broken tokens make PyJWT, json and int() raise before simplejwt can translate it.
+UNDECODABLE = (TokenBackendError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+class TokenNotYetValid(TokenInvalid):
+    """Issued in the future: some server's clock is off. ``SIMPLE_JWT["LEEWAY"]`` forgives it.
+
+    Not final: a second later the token is as good as any.
+    """
+
+    final = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessClaims:
+    """The verified content of an access token."""
+
+    session_id: UUID
+    user_id: str
+    expires_at: datetime
+    auth_time: datetime
+    """When the user proved who they are; no refresh moves it (RFC 9470)."""
+    claims: Mapping[str, Any]
+    """All claims, those of the project's hook included."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefreshClaims:
+    """The verified content of a refresh token. ``expires_at`` may have passed."""
+
+    session_id: UUID
+    user_id: str
+    generation: int
+    secret: str = field(repr=False)
+    expires_at: datetime
+    expired: bool
+
+
+def new_secret() -> str:
+    """128 bits from the operating system, the part of a session that only its client holds."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def digest(secret: str) -> str:
+    """What the database keeps of a secret. 128 random bits need no salt and no slow hash."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def secret_matches(secret: str, secret_digest: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(digest(secret), secret_digest)
+
+
+def user_id_of(user: Any) -> str:
+    """The value of the user-id claim: ``SIMPLE_JWT["USER_ID_FIELD"]``, by default the key."""
+    return str(getattr(user, user_id_field()))
+
+
+def user_id_field() -> str:
+    field_name: str = app_settings.simple_jwt.get("USER_ID_FIELD", "pk")
+    return field_name
+
+
+def user_id_claim() -> str:
+    claim: str = app_settings.simple_jwt.get("USER_ID_CLAIM", "user_id")
+    return claim
+
+
+def mint_access(
+    *,
+    session_id: UUID,
+    user_id: str,
+    auth_time: datetime,
+    issued_at: datetime,
+    expires_at: datetime,
+    extra: Mapping[str, Any] | None = None,
+) -> str:
+    """Sign an access token; ``extra`` are the claims of the project's hook."""
+    payload = {
+        **(extra or {}),
+        _token_type_claim(): ACCESS,
+        "exp": _seconds(expires_at),
+        "iat": _seconds(issued_at),
+        _jti_claim(): secrets.token_urlsafe(16),
+        "sid": str(session_id),
+        "auth_time": _seconds(auth_time),
+        user_id_claim(): user_id,
+    }
+    return _backend().encode(payload)
+
+
+def mint_refresh(
+    *,
+    session_id: UUID,
+    user_id: str,
+    generation: int,
+    secret: str,
+    issued_at: datetime,
+    expires_at: datetime,
+) -> str:
+    """Sign the refresh token of one generation.
+
+    The same arguments give the same token: a retry inside the grace period is answered with the
+    successor that exists already, to the letter (with algorithms that sign deterministically).
+    """
+    payload = {
+        _token_type_claim(): REFRESH,
+        "exp": _seconds(expires_at),
+        "iat": _seconds(issued_at),
+        _jti_claim(): _refresh_jti(session_id, generation, secret),
+        "sid": str(session_id),
+        "gen": generation,
+        "sec": secret,
+        user_id_claim(): user_id,
+    }
+    return _backend().encode(payload)
+
+
+def check_extra_claims(extra: Mapping[str, Any]) -> None:
+    """Refuse what a claims hook returned where no token that works could be made of it.
+
+    Here and not when the token is signed, which is after the presented one was consumed.
+
+    :raises ImproperlyConfigured: saying what is wrong.
+    """
+    reserved = RESERVED_CLAIMS | {user_id_claim(), _token_type_claim(), _jti_claim()}
+    if clash := sorted(reserved & extra.keys()):
+        raise ImproperlyConfigured(f"ACCESS_CLAIMS returned reserved claims: {', '.join(clash)}.")
+    try:
+        text = json.dumps(dict(extra), cls=_backend().json_encoder, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"ACCESS_CLAIMS returned what is no JSON: {error}") from error
+    if len(text) > MAX_EXTRA_LENGTH:
+        raise ImproperlyConfigured(f"ACCESS_CLAIMS returned more than {MAX_EXTRA_LENGTH} bytes.")
+
+
+def parse_access(text: object, *, any_age: bool = False) -> AccessClaims:
+    """Verify an access token; with ``any_age``, also one that has expired.
+
+    :raises TokenExpired: it was good once. The client refreshes.
+    :raises TokenInvalid: anything else is wrong with it.
+    """
+    try:
+        claims = _decode(text, ACCESS, _backend())
+    except TokenExpired:
+        if not any_age:
+            raise
+        # Everything else about its times was right: ``exp`` is what PyJWT looks at last.
+        claims = _decode(text, ACCESS, _backend(any_age=True))
+    return AccessClaims(
+        session_id=_session_id(claims),
+        user_id=_text(claims, user_id_claim(), MAX_USER_ID_LENGTH),
+        expires_at=_timestamp(claims, "exp"),
+        auth_time=_timestamp(claims, "auth_time"),
+        claims=claims,
+    )
+
+
+def parse_refresh(text: object, *, now: datetime) -> RefreshClaims:
+    """Verify a refresh token in everything but its age: ``expired`` says whether ``exp`` passed.
+
+    :raises TokenInvalid: it is not one of ours; TokenNotYetValid: not yet.
+    """
+    claims = _decode(text, REFRESH, _backend(any_age=True))
+    leeway = _leeway()
+    begins = [_timestamp(claims, name) for name in ("iat", "nbf") if name in claims]
+    if max(begins) > now + leeway:
+        raise TokenNotYetValid
+    expires_at = _timestamp(claims, "exp")
+    return RefreshClaims(
+        session_id=_session_id(claims),
+        user_id=_text(claims, user_id_claim(), MAX_USER_ID_LENGTH),
+        generation=_generation(claims),
+        secret=_secret(claims),
+        expires_at=expires_at,
+        expired=now >= expires_at + leeway,
+    )
+
+
+def canonical_uuid(text: str) -> UUID | None:
+    """The UUID that ``text`` is the usual spelling of; None for any other, also for its variants.
+
+    ``UUID()`` accepts braces, capitals, missing hyphens and the digits of other scripts.
+    """
+    try:
+        value = UUID(text)
+    except ValueError:
+        return None
+    return value if str(value) == text else None
+
+
+# Reading
+
+
+def _decode(text: object, token_type: str, backend: TokenBackend) -> dict[str, Any]:
+    """The claims of a token whose signature, header, issuer, audience and type are right."""
+    if not isinstance(text, str) or len(text) > MAX_TOKEN_LENGTH or not COMPACT.fullmatch(text):
+        raise TokenInvalid
+    try:
+        claims: dict[str, Any] = backend.decode(cast("Any", text))
+    except TokenBackendExpiredToken:
+        # A thousand years ago: no token of any age says that.
+        raise (TokenInvalid if backend.leeway == ANY_AGE else TokenExpired) from None
+    except UNDECODABLE:
+        raise TokenInvalid from None
+    if not _is_plain_header(text.partition(".")[0]):
+        raise TokenInvalid
+    if claims.get(_token_type_claim()) != token_type:
+        raise TokenInvalid  # access and refresh tokens exclude each other (RFC 8725 §3.12)
+    if (backend.issuer is None and "iss" in claims) or (
+        backend.audience is None and "aud" in claims
+    ):
+        raise TokenInvalid  # another service signs with this key: its tokens are not ours
+    _timestamp(claims, "iat")
+    _timestamp(claims, "exp")
+    if "nbf" in claims:
+        _timestamp(claims, "nbf")
+    _text(claims, _jti_claim(), MAX_JTI_LENGTH)
+    return claims
+
+
+@lru_cache(maxsize=64)
+def _is_plain_header(header: str) -> bool:
+    """Whether the header of a verified token asks for nothing but a JWT (RFC 8725 §3.11).
+
+    Cached: all tokens of one key share their header, and unverified ones do not get here.
+    """
+    try:
+        fields = jwt.get_unverified_header(f"{header}.e30.")
+    except jwt.PyJWTError:
+        return False
+    return fields.get("typ", "JWT") == "JWT" and not fields.keys() - {"alg", "typ", "kid"}
+
+
+def _text(claims: Mapping[str, Any], name: str, length: int) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= length or UNSTORABLE.search(value):
+        raise TokenInvalid
+    return value
+
+
+def _session_id(claims: Mapping[str, Any]) -> UUID:
+    session_id = canonical_uuid(_text(claims, "sid", 36))
+    if session_id is None:
+        raise TokenInvalid
+    return session_id
+
+
+def _generation(claims: Mapping[str, Any]) -> int:
+    value = claims.get("gen")
+    # type() and not isinstance(): True is an int, and 1 == True.
+    if type(value) is not int or not 1 <= value <= MAX_GENERATION:
+        raise TokenInvalid
+    return value
+
+
+def _secret(claims: Mapping[str, Any]) -> str:
+    value = claims.get("sec")
+    if not isinstance(value, str) or not SECRET.fullmatch(value):
+        raise TokenInvalid
+    return value
+
+
+def _timestamp(claims: Mapping[str, Any], name: str) -> datetime:
+    value = claims.get(name)
+    if type(value) is not int or not 0 <= value <= MAX_TIMESTAMP:
+        raise TokenInvalid
+    return datetime.fromtimestamp(value, UTC)
+
+
+# Writing
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _refresh_jti(session_id: UUID, generation: int, secret: str) -> str:
+    """Unique and, without the secret, not to be guessed; yet the same for the same generation."""
+    mac = hmac.digest(secret.encode(), f"{session_id}.{generation}".encode(), "sha256")
+    return urlsafe_b64encode(mac[:16]).rstrip(b"=").decode()
+
+
+# Keys
+
+
+def _token_type_claim() -> str:
+    return app_settings.simple_jwt.get("TOKEN_TYPE_CLAIM") or "token_type"
+
+
+def _jti_claim() -> str:
+    return app_settings.simple_jwt.get("JTI_CLAIM") or "jti"
+
+
+def _leeway() -> timedelta:
+    leeway = app_settings.simple_jwt.get("LEEWAY") or 0
+    return leeway if isinstance(leeway, timedelta) else timedelta(seconds=leeway)
+
+
+def _backend(*, any_age: bool = False) -> TokenBackend:
+    """simplejwt's backend for the settings of this moment.
+
+    simplejwt's own instance is built at import and ignores later settings.
+    """
+    configured = app_settings.simple_jwt
+    audience = configured.get("AUDIENCE")
+    return _build_backend(
+        configured.get("ALGORITHM", "HS256"),
+        configured.get("SIGNING_KEY", settings.SECRET_KEY),
+        configured.get("VERIFYING_KEY", ""),
+        audience if audience is None or isinstance(audience, str) else tuple(audience),
+        configured.get("ISSUER"),
+        configured.get("JWK_URL"),
+        ANY_AGE if any_age else _leeway(),
+        configured.get("JSON_ENCODER"),
+    )
+
+
+@lru_cache(maxsize=16)
+def _build_backend(
+    algorithm: str,
+    signing_key: str,
+    verifying_key: str,
+    audience: str | tuple[str, ...] | None,
+    issuer: str | None,
+    jwk_url: str | None,
+    leeway: timedelta,
+    json_encoder: Any,
+) -> TokenBackend:
+    """Cached: preparing a key, an RSA one above all, costs more than a signature."""
+    return TokenBackend(
+        algorithm,
+        signing_key,
+        verifying_key,
+        audience,
+        issuer,
+        jwk_url,
+        leeway,
+        import_string(json_encoder) if isinstance(json_encoder, str) else json_encoder,
+    )
