@@ -1,0 +1,256 @@
+"""The store: every statement about sessions and events, set-based, on the database that is written.
+
+Nothing here reads a clock or a setting, decides anything, or sends a signal; the verbs in
+``lifecycle`` do. Reads that decide something go to the database that writes go to: a replica may
+not have heard of a revocation yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import OperationalError, connections, models, router
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.sql import Query, UpdateQuery
+
+from .prepared import PreparedStatement
+
+if TYPE_CHECKING:
+    from .models import Session, SessionEvent  # noqa: F401
+
+#: What the refresh rule reads, and what the answer is made of.
+REFRESH_COLUMNS = (
+    "generation",
+    "rotated_at",
+    "burst_generation",
+    "burst_started_at",
+    "secret_digest",
+    "created_at",
+    "expires_at",
+    "idle_expires_at",
+    "revoked_at",
+    "auth_hash",
+    "auth_hash_next",
+    "user_agent",
+)
+#: What the check of an access token reads, beside the whole user that becomes ``request.user``.
+ACCESS_COLUMNS = (
+    "revoked_at",
+    "expires_at",
+    "idle_expires_at",
+    "auth_hash",
+    "auth_hash_next",
+)
+
+#: SQLSTATEs (PostgreSQL) and error numbers (MariaDB, MySQL) of a statement that lost to another
+#: one and may be tried again: serialization failure, deadlock, record changed. A lock wait timeout
+#: (1205) is not one of them: it took 50 seconds, and the caller has waited long enough.
+CONFLICT_STATES = frozenset({"40001", "40P01"})
+CONFLICT_NUMBERS = frozenset({1020, 1213})
+
+
+class SessionQuerySet(QuerySet["Session"]):
+    """Sets of sessions. ``now`` is passed in, counts come back."""
+
+    def live(self, now: datetime) -> SessionQuerySet:
+        """Neither ended nor past a limit."""
+        return self.filter(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
+
+    def of(self, user: Any) -> SessionQuerySet:
+        """The sessions of one user (an instance or a key)."""
+        return self.filter(user=user)
+
+    def bound_to(self, hashes: Collection[str]) -> SessionQuerySet:
+        """Bound to the password that these hashes stand for."""
+        return self.filter(Q(auth_hash__in=hashes) | Q(auth_hash_next__in=hashes))
+
+    def not_bound_to(self, hashes: Collection[str]) -> SessionQuerySet:
+        """Bound to some other password than the one that these hashes stand for."""
+        return self.exclude(auth_hash__in=hashes).exclude(auth_hash_next__in=hashes)
+
+    def revoke(self, *, reason: str, now: datetime) -> int:
+        """End those that were not ended yet; how many.
+
+        Touches no column that a rotation touches, and the reverse: whichever of the two commits
+        first, the session is ended afterwards.
+        """
+        return self.filter(revoked_at=None).update(revoked_at=now, revocation_reason=reason)
+
+    def ended(self, *, at: datetime, reason: str) -> SessionQuerySet:
+        """Those that were ended at one moment for one reason, which is to say by one call."""
+        return self.filter(revoked_at=at, revocation_reason=reason)
+
+    def rebind(self, auth_hash: str, *, following: str = "") -> int:
+        """Bind to a password, and to what it will be ``following`` a re-hash; how many."""
+        return self.update(auth_hash=auth_hash, auth_hash_next=following)
+
+    def lock(self) -> int:
+        """Make rotations and other writers wait until this transaction ends; how many.
+
+        A write first is also what SQLite wants: a transaction that begins with a read cannot
+        become a writer once somebody else has written.
+        """
+        return self.update(generation=F("generation"))
+
+    def forget_clients(self) -> int:
+        """Remove what tells about a person, and keep what tells that a session is ended."""
+        return self.update(ip_address=None, user_agent="", device_name="")
+
+    def except_for(self, session_id: UUID | None) -> SessionQuerySet:
+        """All of them but one."""
+        return self if session_id is None else self.exclude(pk=session_id)
+
+
+class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ignore[misc]
+    """The statements of the refresh rule and of the access check."""
+
+    def primary(self) -> SessionQuerySet:
+        """All sessions, on the database that is written to."""
+        sessions: SessionQuerySet = self.using(router.db_for_write(self.model))
+        return sessions
+
+    def for_refresh(
+        self, session_id: UUID, *, user_columns: tuple[str, ...] | None
+    ) -> Session | None:
+        """A session and its user in one statement, with what the refresh rule needs of them.
+
+        ``user_columns`` of None loads both whole.
+        """
+        columns = None if user_columns is None else REFRESH_COLUMNS
+        return self._read(session_id, columns, user_columns)
+
+    def for_access(self, session_id: UUID) -> Session | None:
+        """A session and its whole user in one statement, with what an access check needs."""
+        return self._read(session_id, ACCESS_COLUMNS, None)
+
+    def claim(
+        self, session_id: UUID, *, generation: int, catch_up: bool, now: datetime, **columns: Any
+    ) -> bool:
+        """Consume ``generation``: True for exactly one of any number of simultaneous callers.
+
+        One compare-and-swap statement and no lock, for SQLite has no ``SELECT … FOR UPDATE``. A
+        logout, an end by staff or a passed limit is decided by the same WHERE. ``catch_up`` also
+        accepts a row that is behind the token. ``columns`` is the rest of the refresh state.
+        """
+        statement = _claim(self.model, catch_up, tuple(columns))
+        following = {"following": generation + 1} if catch_up else {}
+        values = {"pk": session_id, "consumed": generation, "now": now, **following, **columns}
+        return statement.execute(router.db_for_write(self.model), **values) == 1
+
+    def _read(
+        self,
+        session_id: UUID,
+        columns: tuple[str, ...] | None,
+        user_columns: tuple[str, ...] | None,
+    ) -> Session | None:
+        using = router.db_for_write(self.model)
+        user_model = self.model._meta.get_field("user").related_model
+        names = attributes(self.model, columns)
+        user_names = attributes(user_model, user_columns)
+        row = _read(self.model, names, user_names).fetch_one(using, pk=session_id)
+        if row is None:
+            return None
+        session: Session = self.model.from_db(using, names, row[: len(names)])
+        user_row = row[len(names) :]
+        known = user_row[user_names.index(user_model._meta.pk.attname)] is not None
+        session.user = user_model.from_db(using, user_names, user_row) if known else None
+        return session
+
+
+class SessionEventManager(models.Manager["SessionEvent"]):
+    """Writing the audit trail; nothing here changes an event."""
+
+    def record_ended(self, sessions: SessionQuerySet, *, kind: str, **values: Any) -> None:
+        """One event of ``kind`` for each of ``sessions`` that has none, in one statement.
+
+        The rows are copied inside the database (INSERT … SELECT): ending ten thousand sessions
+        must not make ten thousand rows travel.
+        """
+        recorded = self.using(sessions.db).filter(session=OuterRef("pk"), kind=kind)
+        copied: dict[str, Any] = {
+            "session": F("pk"),
+            "user": F("user"),
+            "reason": F("revocation_reason"),
+            "created_at": F("revoked_at"),
+            "kind": kind,
+            **values,
+        }
+        _insert_from_select(self.model, sessions.exclude(Exists(recorded)), copied)
+
+
+def lost_to_another(error: OperationalError) -> bool:
+    """Whether a statement failed only because another one was faster."""
+    if getattr(error.__cause__, "sqlstate", None) in CONFLICT_STATES:
+        return True
+    return bool(error.args) and error.args[0] in CONFLICT_NUMBERS
+
+
+@lru_cache(maxsize=32)
+def attributes(model: type[models.Model], columns: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The key and ``columns`` (None: all) in the order in which ``from_db`` wants them."""
+    fields = model._meta.concrete_fields
+    return tuple(
+        field.attname
+        for field in fields
+        if columns is None or field.primary_key or field.name in columns
+    )
+
+
+@lru_cache(maxsize=32)
+def _read(
+    model: type[Session], names: tuple[str, ...], user_names: tuple[str, ...]
+) -> PreparedStatement:
+    """SELECT a session by its key, joined with its user."""
+
+    def build(pk: UUID) -> Query:
+        columns = (*names, *(f"user__{name}" for name in user_names))
+        query: Query = model.objects.filter(pk=pk).values_list(*columns).query
+        return query
+
+    return PreparedStatement(build, {"pk": model._meta.get_field("id")})
+
+
+@lru_cache(maxsize=8)
+def _claim(model: type[Session], catch_up: bool, columns: tuple[str, ...]) -> PreparedStatement:
+    """UPDATE … WHERE the generation is still the one that was read."""
+    field: Callable[[str], Any] = model._meta.get_field
+
+    def build(pk: UUID, consumed: int, now: datetime, **values: Any) -> Query:
+        # Relative, so that a lost claim could never hide behind an equal value.
+        following = values.pop("following", F("generation") + 1)
+        generation = {"generation__lte" if catch_up else "generation": consumed}
+        rows = model.objects.live(now).filter(pk=pk, **generation)
+        update: UpdateQuery = rows.query.chain(UpdateQuery)
+        update.add_update_values({"generation": following, **values})
+        return update
+
+    fields = {"pk": "id", "consumed": "generation", "now": "rotated_at"}
+    fields |= {"following": "generation"} if catch_up else {}
+    fields |= {name: name for name in columns}
+    return PreparedStatement(build, {name: field(target) for name, target in fields.items()})
+
+
+def _insert_from_select(
+    model: type[models.Model], source: QuerySet[Any], values: dict[str, Any]
+) -> None:
+    """``INSERT INTO model (…) SELECT … FROM source``; ``values`` maps fields to expressions."""
+    fields: list[Any] = [model._meta.get_field(name) for name in values]
+    expressions = [
+        value if hasattr(value, "resolve_expression") else Value(value, output_field=field)
+        for field, value in zip(fields, values.values(), strict=True)
+    ]
+    aliases = {f"_insert_{n}": expression for n, expression in enumerate(expressions)}
+    select = source.order_by().annotate(**aliases).values_list(*aliases)
+    connection = connections[source.db]
+    sql, parameters = select.query.get_compiler(connection=connection).as_sql()
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {quote(model._meta.db_table)} ({columns}) {sql}",
+            parameters,
+        )
