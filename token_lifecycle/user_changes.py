@@ -1,0 +1,156 @@
+"""What a change to a user means for their sessions: password, deactivation, deletion.
+
+The receivers call this at once. A change that sends no signal (``QuerySet.update``, another
+service, raw SQL) is found by the next refresh and by every strict access check, because a session
+is bound to the password (:mod:`token_lifecycle.binding`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import get_hasher, identify_hasher
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from . import binding, journal
+from .models import RevocationReason, Session, SessionEvent
+
+_kept: ContextVar[UUID | None] = ContextVar("token_lifecycle_kept_session", default=None)
+
+
+@contextmanager
+def keep_session(session_id: UUID) -> Iterator[None]:
+    """Let one session survive a password change made in this block; all others still end.
+
+    For a project's own password-change view::
+
+        with keep_session(request.auth.session_id):
+            form.save()
+
+    The block is one transaction, so that no refresh can see the new password without the new
+    binding. A session that was already dead, or bound to an older password, stays so.
+    """
+    with transaction.atomic(using=journal.database()):
+        row = Session.objects.primary().filter(pk=session_id, revoked_at=None)
+        row.lock()
+        session = Session.objects.for_access(session_id)
+        alive = (
+            session is not None
+            and session.is_live(timezone.now())
+            and password_matches(session, session.user)
+        )
+        token = _kept.set(session_id if alive else None)
+        try:
+            yield
+        finally:
+            _kept.reset(token)
+        if alive and session is not None:
+            stored = _users().filter(pk=session.user_id).first()
+            if stored is not None:
+                row.rebind(binding.auth_hash(stored))
+
+
+def password_matches(session: Session, user: Any) -> bool:
+    """Whether the session is bound to the user's present password."""
+    if user is None:
+        return False
+    bound = {session.auth_hash, session.auth_hash_next}
+    # The fallbacks cost an HMAC each and matter only while a SECRET_KEY is being replaced.
+    return binding.auth_hash(user) in bound or not bound.isdisjoint(binding.accepted_hashes(user))
+
+
+def password_saved(user: Any, *, now: datetime | None = None) -> int:
+    """End the live sessions that are bound to another password than the user has now."""
+    now = now or timezone.now()
+    sessions = Session.objects.primary().of(user).live(now)
+    outdated = sessions.not_bound_to(binding.accepted_hashes(user)).except_for(_kept.get())
+    # Users are saved for many reasons: without such a session this is one read and no write.
+    if not outdated.exists():
+        return 0
+    return journal.end(outdated, reason=RevocationReason.PASSWORD_CHANGE, now=now, user=user)
+
+
+#: Set on an instance that took over a hash stored since its password was checked.
+HASH_ADOPTED = "_token_lifecycle_hash_adopted"
+
+
+def adopted_hash_is_of(user: Any, password: str) -> bool:
+    """Whether a hash that was adopted at sign-in is one of ``password``.
+
+    What was stored meanwhile may be another sign-in's re-hash, or a password change, and only the
+    password itself can tell the two apart. Costs one more hash, and only then.
+    """
+    return not hasattr(user, HASH_ADOPTED) or user.check_password(password)
+
+
+def password_about_to_be_rehashed(user: Any) -> None:
+    """Store the stronger hash of an unchanged password together with the sessions' new binding.
+
+    Called before Django saves ``user`` with the hash it made at sign-in. Password and bindings
+    change in one transaction, because a refresh between the two would end every session. Only
+    sessions bound to the hash that is replaced are touched: what a password change has killed
+    stays dead. Of several sign-ins at once the first wins, and the others adopt its hash: each
+    would otherwise store one of its own over a binding made by another.
+    """
+    users = _users().filter(pk=user.pk)
+
+    def work() -> None:
+        # A write first (see SessionQuerySet.lock), then a read that sees what others committed.
+        users.update(password=F("password"))
+        stored = users.select_for_update().first()
+        if stored is None:
+            return
+        if not _needs_rehash(stored.password):
+            user.password = stored.password
+            setattr(user, HASH_ADOPTED, True)
+            return
+        replaced = binding.accepted_hashes(stored)
+        users.update(password=user.password)
+        sessions = Session.objects.primary().of(user).filter(revoked_at=None).bound_to(replaced)
+        sessions.rebind(replaced[0], following=binding.auth_hash(user))
+
+    journal.in_transaction(work)
+
+
+def user_deactivated(user: Any, *, now: datetime | None = None) -> int:
+    """End the sessions of a user who may not sign in any more (ASVS 7.4.2)."""
+    now = now or timezone.now()
+    sessions = Session.objects.primary().of(user).live(now)
+    if not sessions.exists():
+        return 0
+    return journal.end(sessions, reason=RevocationReason.USER_DEACTIVATED, now=now, user=user)
+
+
+def user_about_to_be_deleted(user: Any, *, now: datetime | None = None) -> int:
+    """End the sessions of a user who is being deleted, and forget what tells about the person."""
+    now = now or timezone.now()
+    sessions = Session.objects.primary().of(user)
+    ended = journal.end(
+        sessions.filter(revoked_at=None), reason=RevocationReason.USER_DELETED, now=now, user=user
+    )
+    sessions.forget_clients()
+    events = SessionEvent.objects.using(journal.database()).filter(user=user)
+    events.update(ip_address=None, user_agent="")
+    return ended
+
+
+def _users() -> Any:
+    return get_user_model()._base_manager.using(journal.database())
+
+
+def _needs_rehash(encoded: str) -> bool:
+    """Whether a sign-in would store a stronger hash of this password, as ``contrib.auth`` asks."""
+    try:
+        hasher = identify_hasher(encoded)
+    except ValueError:
+        return False  # unusable: nobody signs in with it
+    preferred = get_hasher("default")
+    return hasher.algorithm != preferred.algorithm or preferred.must_update(encoded)
