@@ -1,0 +1,60 @@
+import uuid
+
+import django.db.models.deletion
+from django.db import migrations, models
+
+PASSWORD = models.CharField(max_length=128, verbose_name="password")
+LAST_LOGIN = models.DateTimeField(blank=True, null=True, verbose_name="last login")
+
+
+class Migration(migrations.Migration):
+    initial = True
+    dependencies = []
+    operations = [
+        migrations.CreateModel(
+            name="Member",
+            fields=[
+                ("password", PASSWORD),
+                ("last_login", LAST_LOGIN),
+                ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                ("left_at", models.DateTimeField(null=True)),
+            ],
+            options={"abstract": False},
+        ),
+        migrations.CreateModel(
+            name="Account",
+            fields=[
+                ("password", PASSWORD),
+                ("last_login", LAST_LOGIN),
+                ("handle", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("second_factor", models.CharField(max_length=40)),
+            ],
+            options={"abstract": False},
+        ),
+        migrations.CreateModel(
+            name="Chief",
+            fields=[
+                (
+                    "member_ptr",
+                    models.OneToOneField(
+                        auto_created=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        parent_link=True,
+                        primary_key=True,
+                        serialize=False,
+                        to="custom_users.member",
+                    ),
+                ),
+                ("title", models.CharField(max_length=20)),
+            ],
+            options={"abstract": False},
+            bases=("custom_users.member",),
+        ),
+        migrations.CreateModel(
+            name="Guest",
+            fields=[],
+            options={"proxy": True, "indexes": [], "constraints": []},
+            bases=("custom_users.member",),
+        ),
+    ]

@@ -1,0 +1,356 @@
+"""The throttles: on by default, one bucket for one account, and closed when the cache is broken."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.contrib.auth import get_user_model
+from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+
+from tests.forging import rows
+from token_lifecycle import lifecycle
+from token_lifecycle.testing import PASSWORD, UserFactory
+from token_lifecycle.throttling import ObtainAccountThrottle, RefreshSessionThrottle
+
+OBTAIN = "/auth/obtain/"
+REFRESH = "/auth/refresh/"
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with time_machine.travel(NOW, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def rates(settings):
+    """Set the rates; what is not named is off."""
+
+    def chosen(**rates):
+        off = dict.fromkeys(("obtain_address", "obtain_account", "refresh_session"))
+        settings.TOKEN_LIFECYCLE = {"THROTTLE_RATES": {**off, **rates}}
+
+    return chosen
+
+
+def sign_in(api, username="nobody", password="wrong", **extra):
+    return api.post(OBTAIN, {"username": username, "password": password}, **extra)
+
+
+def assert_throttled(response, *, seconds):
+    assert response.status_code == 429
+    assert response["Retry-After"] == str(seconds)
+    assert response["Cache-Control"] == "no-store"
+    assert response.json()["code"] == "throttled"
+
+
+class TestDefaults:
+    @pytest.fixture(autouse=True)
+    def _defaults(self, settings):
+        settings.TOKEN_LIFECYCLE = {}
+
+    def test_sign_ins_to_one_account_are_limited(self, api):
+        for n in range(10):
+            assert sign_in(api, REMOTE_ADDR=f"192.0.2.{n}").status_code == 401
+        assert_throttled(sign_in(api, REMOTE_ADDR="192.0.2.99"), seconds=60)
+
+    def test_sign_ins_from_one_address_are_limited(self, api):
+        for n in range(30):
+            assert sign_in(api, f"user{n}").status_code == 401
+        assert_throttled(sign_in(api, "another"), seconds=60)
+
+    def test_refreshes_of_one_session_are_limited(self, api, user):
+        refresh = lifecycle.start_session(user).refresh
+        for _ in range(60):
+            response = api.post(REFRESH, {"refresh": refresh})
+            refresh = response.json()["refresh"]
+        assert_throttled(api.post(REFRESH, {"refresh": refresh}), seconds=60)
+
+    def test_a_right_password_does_not_get_around_the_limit(self, api, user):
+        for _ in range(10):
+            sign_in(api, user.get_username())
+        before = rows()
+        response = sign_in(api, user.get_username(), PASSWORD)
+        assert_throttled(response, seconds=60)
+        assert rows() == before
+
+
+class TestObtain:
+    def test_a_throttled_sign_in_asks_no_hasher_and_no_database(
+        self, api, rates, django_assert_num_queries
+    ):
+        rates(obtain_account="1/min")
+        sign_in(api)
+        with django_assert_num_queries(0):
+            assert_throttled(sign_in(api), seconds=60)
+
+    def test_the_window_moves_on(self, api, rates, clock):
+        rates(obtain_account="2/min")
+        sign_in(api)
+        clock.shift(timedelta(seconds=40))
+        sign_in(api)
+        assert_throttled(sign_in(api), seconds=20)
+        clock.shift(timedelta(seconds=20))
+        assert sign_in(api).status_code == 401
+
+    def test_other_accounts_and_addresses_are_not_concerned(self, api, rates):
+        rates(obtain_account="1/min", obtain_address="2/min")
+        sign_in(api, "anna", REMOTE_ADDR="192.0.2.1")
+        assert sign_in(api, "anna", REMOTE_ADDR="192.0.2.2").status_code == 429
+        assert sign_in(api, "bert", REMOTE_ADDR="192.0.2.1").status_code == 401
+        assert sign_in(api, "carl", REMOTE_ADDR="192.0.2.1").status_code == 429
+
+    def test_an_address_over_its_limit_uses_up_no_tries_of_an_account(self, api, rates):
+        rates(obtain_account="2/min", obtain_address="1/min")
+        sign_in(api, "anna", REMOTE_ADDR="192.0.2.1")
+        for _ in range(5):
+            assert sign_in(api, "anna", REMOTE_ADDR="192.0.2.1").status_code == 429
+        assert sign_in(api, "anna", REMOTE_ADDR="192.0.2.2").status_code == 401
+
+    def test_an_answer_says_when_to_try_again_also_after_the_rate_was_lowered(self, api, rates):
+        rates(obtain_account="5/min")
+        for _ in range(5):
+            sign_in(api)
+        rates(obtain_account="1/min")
+        assert_throttled(sign_in(api), seconds=1)
+
+    @pytest.mark.parametrize(
+        "variant",
+        [
+            "MÜLLER",
+            "  müller ",
+            "Muller",
+            "mu\N{COMBINING DIAERESIS}ller",
+            "mülle\N{LATIN SMALL LETTER R}",
+            "\N{FULLWIDTH LATIN SMALL LETTER M}üller",
+            "mü\N{ZERO WIDTH SPACE}ller",
+            "mü\N{SOFT HYPHEN}ller",
+            "mü ller",
+            "m\N{LATIN SMALL LETTER U WITH DIAERESIS AND CARON}ller",
+        ],
+        ids=ascii,
+    )
+    def test_another_spelling_of_a_name_buys_no_further_try(self, api, rates, variant):
+        rates(obtain_account="1/min")
+        sign_in(api, "müller")
+        assert sign_in(api, variant).status_code == 429
+
+    def test_whatever_the_database_takes_for_the_same_account_is_one_bucket(self, api, rates):
+        """MariaDB's collations sign "josé" in as "JOSE"; nobody may try each spelling."""
+        UserFactory(username="jose")
+        rates(obtain_account="1/min")
+        for spelling in ("jose", "josé", "JOSE", "jósè", "ĵȯşẽ"):
+            found = get_user_model().objects.filter(username=spelling).exists()
+            assert not found or connection.vendor == "mysql" or spelling == "jose"
+            expected = 401 if spelling == "jose" else 429
+            assert sign_in(api, spelling).status_code == expected
+
+    def test_one_network_of_ipv6_addresses_is_one_address(self, api, rates):
+        rates(obtain_address="1/min")
+        sign_in(api, "a", REMOTE_ADDR="2001:db8:1:2::1")
+        assert sign_in(api, "b", REMOTE_ADDR="2001:db8:1:2:ffff::9").status_code == 429
+        assert sign_in(api, "c", REMOTE_ADDR="2001:db8:1:3::1").status_code == 401
+
+    def test_an_ipv4_address_is_the_same_in_ipv6_clothes(self, api, rates):
+        rates(obtain_address="1/min")
+        sign_in(api, "a", REMOTE_ADDR="192.0.2.1")
+        assert sign_in(api, "b", REMOTE_ADDR="::ffff:192.0.2.1").status_code == 429
+        assert sign_in(api, "c", REMOTE_ADDR="::ffff:192.0.2.2").status_code == 401
+
+    def test_a_forged_forwarding_header_buys_no_further_try(self, api, rates):
+        rates(obtain_address="1/min")
+        sign_in(api, "a", HTTP_X_FORWARDED_FOR="192.0.2.1")
+        assert sign_in(api, "b", HTTP_X_FORWARDED_FOR="192.0.2.2").status_code == 429
+
+    def test_behind_a_trusted_proxy_the_client_counts_and_not_the_proxy(self, api, rates, settings):
+        rates(obtain_address="1/min")
+        settings.TOKEN_LIFECYCLE = {**settings.TOKEN_LIFECYCLE, "TRUSTED_PROXIES": 1}
+        sign_in(api, "a", HTTP_X_FORWARDED_FOR="192.0.2.1")
+        assert sign_in(api, "b", HTTP_X_FORWARDED_FOR="192.0.2.2").status_code == 401
+        assert sign_in(api, "c", HTTP_X_FORWARDED_FOR="192.0.2.1").status_code == 429
+
+    def test_clients_without_an_address_share_one(self, api, rates):
+        rates(obtain_address="1/min")
+        sign_in(api, "a", REMOTE_ADDR="")
+        assert sign_in(api, "b", REMOTE_ADDR="unix:").status_code == 429
+
+    @pytest.mark.parametrize("username", [["anna"], {"a": 1}, 5, True, None])
+    def test_a_name_that_is_no_text_signs_nobody_in(self, api, rates, username):
+        rates(obtain_account="1/min")
+        UserFactory(username="5")
+        for _ in range(3):
+            assert sign_in(api, username, PASSWORD).status_code == 400
+
+    @pytest.mark.parametrize("body", ["[]", "null", '"x"', "5"])
+    def test_a_body_without_a_name_is_refused_as_before(self, api, rates, body):
+        rates(obtain_account="1/min")
+        for _ in range(3):
+            response = api.post(OBTAIN, body, content_type="application/json")
+            assert response.status_code == 400
+
+    def test_the_cache_learns_neither_names_nor_addresses(self):
+        key = ObtainAccountThrottle().cache_key("anna \ud800")
+        assert key.startswith("throttle_token_lifecycle_obtain_account_")
+        assert "anna" not in key
+        assert len(key) < 200
+
+
+class TestRefresh:
+    def test_other_sessions_are_not_concerned(self, api, rates, user):
+        rates(refresh_session="1/min")
+        first, second = (lifecycle.start_session(user).refresh for _ in range(2))
+        assert api.post(REFRESH, {"refresh": first}).status_code == 200
+        assert api.post(REFRESH, {"refresh": second}).status_code == 200
+        assert_throttled(api.post(REFRESH, {"refresh": first}), seconds=60)
+
+    def test_a_throttled_refresh_leaves_the_token_as_it_was(self, api, rates, user, clock):
+        rates(refresh_session="1/min")
+        first = lifecycle.start_session(user).refresh
+        second = api.post(REFRESH, {"refresh": first}).json()["refresh"]
+        before = rows()
+        assert_throttled(api.post(REFRESH, {"refresh": second}), seconds=60)
+        assert rows() == before
+        clock.shift(timedelta(minutes=1))
+        assert api.post(REFRESH, {"refresh": second}).status_code == 200
+
+    def test_knowing_the_id_of_a_session_blocks_nobody(self, api, rates, user):
+        rates(refresh_session="1/min")
+        issued = lifecycle.start_session(user)
+        for junk in ("a.b.c", str(issued.session.pk), issued.refresh + "=", issued.access):
+            assert api.post(REFRESH, {"refresh": junk}).status_code == 401
+        assert api.post(REFRESH, {"refresh": issued.refresh}).status_code == 200
+
+
+class TestOff:
+    @pytest.mark.parametrize("off", [None, dict.fromkeys(["obtain_address", "obtain_account"])])
+    def test_none_turns_throttles_off(self, api, settings, off):
+        settings.TOKEN_LIFECYCLE = {"THROTTLE_RATES": off}
+        for _ in range(40):
+            assert sign_in(api).status_code == 401
+
+    def test_a_rate_is_live(self, api, rates):
+        rates(obtain_account="1/min")
+        sign_in(api)
+        assert sign_in(api).status_code == 429
+        rates(obtain_account="5/min")
+        assert sign_in(api).status_code == 401
+
+    def test_a_throttle_that_is_off_does_not_ask_the_cache(self, api, settings, user):
+        settings.CACHES = {"default": {"BACKEND": "tests.test_throttling.BrokenCache"}}
+        settings.TOKEN_LIFECYCLE = {"THROTTLE_RATES": None}
+        refresh = lifecycle.start_session(user).refresh
+        assert sign_in(api).status_code == 401
+        assert api.post(REFRESH, {"refresh": refresh}).status_code == 200
+
+
+class BrokenCache(BaseCache):
+    """A cache whose server is gone."""
+
+    error: BaseException = OSError("gone")
+
+    def __init__(self, location, params):
+        super().__init__(params)
+
+    def get(self, *args, **kwargs):
+        raise self.error
+
+    set = add = get
+
+    def clear(self):
+        """So that the suite can tidy up."""
+
+
+class ReadOnlyCache(LocMemCache):
+    """A cache that answers and cannot write: the replica of a failed over server."""
+
+    def set(self, *args, **kwargs):
+        raise OneOfMany("READONLY")
+
+
+class OneOfMany(Exception):
+    """What the client library of some backend may raise."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "builtins.OSError",
+        "builtins.ConnectionError",
+        "builtins.TimeoutError",
+        "builtins.EOFError",
+        "builtins.ValueError",
+        "pickle.UnpicklingError",
+        "django.db.OperationalError",
+        "redis.exceptions.ConnectionError",
+        "redis.exceptions.TimeoutError",
+        "redis.exceptions.BusyLoadingError",
+        "redis.exceptions.ResponseError",
+        "tests.test_throttling.OneOfMany",
+    ],
+)
+@pytest.mark.parametrize("rate", ["obtain_address", "obtain_account", "refresh_session"])
+def test_nobody_is_let_in_on_a_guess_while_the_cache_is_broken(
+    api, rates, settings, user, monkeypatch, error, rate
+):
+    issued = lifecycle.start_session(user)
+    rates(**{rate: "10/min"})
+    module, _, name = error.rpartition(".")
+    raised = getattr(pytest.importorskip(module, reason=f"needs {module}"), name)
+    monkeypatch.setattr(BrokenCache, "error", raised("gone"))
+    settings.CACHES = {"default": {"BACKEND": "tests.test_throttling.BrokenCache"}}
+    before = rows()
+    if rate == "refresh_session":
+        response = api.post(REFRESH, {"refresh": issued.refresh})
+    else:
+        response = sign_in(api, user.get_username(), PASSWORD)
+    assert response.status_code == 503
+    assert response.json()["code"] == "unavailable"
+    assert response["Retry-After"] == "1"
+    assert rows() == before
+
+
+def test_a_cache_that_cannot_count_lets_nobody_in(api, rates, settings, user):
+    rates(obtain_account="10/min")
+    settings.CACHES = {"default": {"BACKEND": "tests.test_throttling.ReadOnlyCache"}}
+    assert sign_in(api, user.get_username(), PASSWORD).status_code == 503
+
+
+def test_the_failure_is_logged_without_a_name(api, rates, settings, caplog):
+    rates(obtain_account="10/min")
+    settings.CACHES = {"default": {"BACKEND": "tests.test_throttling.BrokenCache"}}
+    sign_in(api, "anna")
+    (record,) = [record for record in caplog.records if record.name == "token_lifecycle"]
+    assert record.levelname == "ERROR"
+    assert record.exc_info
+    assert "anna" not in caplog.text
+
+
+class TestMistakesAreNotHidden:
+    def test_a_cache_that_is_not_configured_is_a_mistake_and_no_outage(self, api, rates, settings):
+        rates(obtain_account="10/min")
+        settings.CACHES = {"default": {"BACKEND": "tests.nothing.Cache"}}
+        with pytest.raises(ImproperlyConfigured):
+            sign_in(api)
+
+    def test_a_mistake_in_a_throttle_is_a_mistake(self, api, rates, monkeypatch):
+        rates(obtain_account="10/min")
+        monkeypatch.setattr(ObtainAccountThrottle, "get_cache_key", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            sign_in(api)
+
+    def test_a_rate_nobody_can_read_is_a_mistake(self, rates, user):
+        rates(refresh_session="often")
+        with pytest.raises(ValueError, match="unpack"):
+            RefreshSessionThrottle(user.pk)
+
+
+def test_the_caches_of_this_suite_are_whole_again_after_the_broken_ones():
+    caches["default"].set("x", 1)
+    assert caches["default"].get("x") == 1

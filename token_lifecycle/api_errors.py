@@ -1,0 +1,141 @@
+"""The one place where an error of this app becomes an HTTP answer: JSON, with a ``code``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from django.utils.translation import gettext as _
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+
+from .conf import app_settings
+from .exceptions import (
+    SessionLimitReached,
+    TokenExpired,
+    TokenInvalid,
+    TokenLifecycleError,
+    TokenRefused,
+    Unavailable,
+    UserInactive,
+)
+
+logger = logging.getLogger("token_lifecycle")
+
+#: RFC 6750 §3: the realm, and an error code only where a token was presented.
+CHALLENGE = 'Bearer realm="api"'
+CHALLENGE_INVALID = f'{CHALLENGE}, error="invalid_token"'
+
+RETRY_AFTER_SECONDS = 1
+
+
+class BearerRefused(exceptions.AuthenticationFailed):
+    """401 for a presented access token. Works with any exception handler of a project.
+
+    Of the codes only ``token_expired`` tells the client to refresh.
+    """
+
+    def __init__(self, error: TokenRefused) -> None:
+        # What ended a session is not the business of whoever holds its access token.
+        match error:
+            case TokenExpired() | TokenInvalid() | UserInactive():
+                code = error.code
+            case _:
+                code = "session_revoked"
+        super().__init__({"detail": message(code), "code": code}, code)
+
+
+class ServiceUnavailable(exceptions.APIException):
+    """503: the database or the cache could not answer, and nobody is let in on a guess."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+    default_detail = "The service is temporarily unavailable."
+    wait = RETRY_AFTER_SECONDS
+
+
+class PayloadTooLarge(exceptions.APIException):
+    """413 as JSON; Django's own answer would be an HTML page with status 400."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+    default_detail = "The request body is too large."
+
+
+class InvalidCredentials(exceptions.AuthenticationFailed):
+    """401, the same bytes for an unknown user, a wrong password and an inactive user."""
+
+    default_code = "invalid_credentials"
+    default_detail = "Sign-in failed. Check the credentials."
+
+
+class CsrfFailed(exceptions.PermissionDenied):
+    """403: the request could have been sent by another site."""
+
+    default_code = "csrf_failed"
+    default_detail = "CSRF verification failed."
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's handler for the views of this app, with a ``code`` in every answer."""
+    # Here, because rest_framework.views imports the project's default authenticators, and those
+    # import this module.
+    from rest_framework.views import exception_handler as drf_exception_handler
+
+    translated = _translate(exc)
+    response = drf_exception_handler(translated, context)
+    if response is None:
+        return None
+    response.data = _body(translated, response.data)
+    return response
+
+
+def message(code: str) -> str:
+    """The sentence that goes with a code."""
+    return {
+        "token_expired": _("The token has expired."),
+        "token_invalid": _("The token is not valid."),
+        "session_revoked": _("The session has been ended."),
+        "user_inactive": _("The user account is not active."),
+    }[code]
+
+
+def _translate(exc: Exception) -> Exception:
+    match exc:
+        case TokenRefused():
+            refused = exceptions.APIException(str(exc), exc.code)
+            refused.status_code = app_settings.refresh_refused_status
+            if refused.status_code == status.HTTP_401_UNAUTHORIZED:
+                refused.auth_header = CHALLENGE  # type: ignore[attr-defined]  # RFC 9110 §15.5.2
+            return refused
+        case SessionLimitReached():
+            return exceptions.PermissionDenied(str(exc), exc.code)
+        case Unavailable():
+            return ServiceUnavailable()
+        case OperationalError() | InterfaceError():
+            logger.error("the database did not answer", exc_info=exc)
+            return ServiceUnavailable()
+        case TokenLifecycleError():
+            return exceptions.APIException(str(exc), exc.code)
+        case RequestDataTooBig():
+            return PayloadTooLarge()
+        case Http404():
+            return exceptions.NotFound()
+        case PermissionDenied():
+            return exceptions.PermissionDenied()
+        case _:
+            return exc
+
+
+def _body(exc: Exception, data: Any) -> Any:
+    """Field errors stay where simplejwt's clients look for them; ``detail`` and ``code`` join."""
+    if isinstance(exc, exceptions.ValidationError):
+        fields = data if isinstance(data, dict) else {"non_field_errors": data}
+        return {"detail": _("The request is not valid."), "code": "invalid", **fields}
+    code = exc.get_codes() if isinstance(exc, exceptions.APIException) else "error"
+    if isinstance(data, dict):
+        return {**data, "code": data.get("code", code)}
+    return {"detail": data, "code": code}

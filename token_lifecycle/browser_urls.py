@@ -1,0 +1,22 @@
+"""The endpoints for browsers: the refresh token travels in an HttpOnly cookie, CSRF is enforced."""
+
+from django.urls import path
+
+from . import views
+from .delivery import APP_NAME, COOKIE
+
+app_name = APP_NAME
+
+urlpatterns = [
+    path("csrf/", views.CsrfView.as_view(), name="csrf"),
+    path("obtain/", views.ObtainView.as_view(delivery=COOKIE), name="obtain"),
+    path("refresh/", views.RefreshView.as_view(delivery=COOKIE), name="refresh"),
+    path("logout/", views.LogoutView.as_view(delivery=COOKIE), name="logout"),
+    path("logout-all/", views.LogoutAllView.as_view(delivery=COOKIE), name="logout-all"),
+    path("sessions/", views.SessionListView.as_view(delivery=COOKIE), name="session-list"),
+    path(
+        "sessions/<str:session_id>/",
+        views.SessionDetailView.as_view(delivery=COOKIE),
+        name="session-detail",
+    ),
+]

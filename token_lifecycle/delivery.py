@@ -1,0 +1,183 @@
+"""How a refresh token travels: in the JSON body, or in a cookie. What comes in one way leaves so.
+
+The views ask a delivery and do not know which one it is; a token received in a cookie is never
+returned in a body.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.encoding import escape_uri_path
+from rest_framework.authentication import CSRFCheck
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from . import cookies, tokens
+from .api_errors import CsrfFailed
+from .conf import app_settings
+from .cookies import CookieAttributes
+from .exceptions import TokenInvalid
+from .lifecycle import IssuedTokens
+from .parsers import StrictJSONParser, media_type
+from .serializers import AnythingSerializer, LogoutSerializer, RefreshSerializer
+
+logger = logging.getLogger("token_lifecycle")
+
+
+class BodyDelivery:
+    """For API and mobile clients, field-compatible with simplejwt."""
+
+    #: Whether a logout without any token is a mistake of the client.
+    logout_needs_token = True
+
+    def check(self, request: Request) -> None:
+        """Nothing to check: no browser adds a token to a body by itself."""
+
+    def refresh_token(self, request: Request) -> str:
+        """The token to exchange.
+
+        :raises ValidationError: there is none.
+        """
+        serializer = RefreshSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        token: str = serializer.validated_data["refresh"]
+        return token
+
+    def logout_token(self, request: Request) -> str | None:
+        """The token whose session ends, or None."""
+        serializer = LogoutSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        token: str | None = serializer.validated_data.get("refresh")
+        return token
+
+    def replaced_token(self, request: Request) -> str | None:
+        """The token of a session that a sign-in replaces: none."""
+
+    def deliver(self, response: Response, request: Request, issued: IssuedTokens) -> None:
+        """Put the refresh token into the answer."""
+        response.data["refresh"] = issued.refresh
+
+    def forget(self, response: Response, request: Request, *, only: UUID | None = None) -> None:
+        """Nothing to forget: the client holds the token."""
+
+
+class CookieDelivery:
+    """For browsers: the refresh token in an HttpOnly cookie, and CSRF checked by Django."""
+
+    logout_needs_token = False
+
+    def check(self, request: Request) -> None:
+        """Refuse an unsafe request that another site could have made the browser send.
+
+        Django's own check, ``Origin`` included (ASVS 3.5.1). It runs here and not in the
+        middleware, because views without authenticators are exempt from that and from DRF's.
+
+        :raises UnsupportedMediaType: what a form of another site could send.
+        :raises CsrfFailed: the log names the reason.
+        :raises ValidationError: there is a body that is no JSON object.
+        """
+        # First, because Django's check looks for its token inside forms, malformed ones included.
+        if _could_be_a_form(request):
+            raise UnsupportedMediaType(media_type(request))
+        check: Any = CSRFCheck(lambda _: HttpResponse())
+        check.process_request(request._request)
+        reason = check.process_view(request._request, None, (), {})
+        if reason:
+            logger.warning("CSRF verification failed: %r", str(reason))
+            raise CsrfFailed
+        AnythingSerializer(data=request.data).is_valid(raise_exception=True)
+
+    def refresh_token(self, request: Request) -> str:
+        """The token to exchange.
+
+        :raises TokenInvalid: there is no cookie, or more than one.
+        """
+        token = self.logout_token(request)
+        if token is None:
+            raise TokenInvalid
+        return token
+
+    def logout_token(self, request: Request) -> str | None:
+        """The token whose session ends, or None.
+
+        :raises DuplicateCookie: there are several, one of them planted.
+        """
+        return cookies.read_refresh(request._request, attributes=attributes(request._request))
+
+    def replaced_token(self, request: Request) -> str | None:
+        """The token of the session that a sign-in in the same browser replaces."""
+        try:
+            return self.logout_token(request)
+        except TokenInvalid:
+            return None
+
+    def deliver(self, response: Response, request: Request, issued: IssuedTokens) -> None:
+        """Store the refresh token in the browser."""
+        cookies.set_refresh(
+            response,
+            issued.refresh,
+            attributes=attributes(request._request),
+            expires_at=issued.refresh_expires_at,
+            now=issued.issued_at,
+        )
+
+    def forget(self, response: Response, request: Request, *, only: UUID | None = None) -> None:
+        """Delete the cookies; with ``only``, where they are of that session and no other."""
+        if only is None or self._session_id(request) == only:
+            cookies.delete(response, attributes=attributes(request._request))
+
+    def _session_id(self, request: Request) -> UUID | None:
+        try:
+            return tokens.parse_refresh(self.refresh_token(request), now=timezone.now()).session_id
+        except TokenInvalid:
+            return None
+
+
+Delivery = BodyDelivery | CookieDelivery
+
+#: The URL namespace of ``browser_urls``.
+APP_NAME = "token_lifecycle_browser"
+
+BODY = BodyDelivery()
+COOKIE = CookieDelivery()
+
+
+def attributes(request: HttpRequest) -> CookieAttributes:
+    """The cookies' attributes for the place where ``browser_urls`` are mounted.
+
+    The mount is found from the request's own path, so that a project may include the URLs
+    anywhere, more than once, and behind a script prefix.
+    """
+    return CookieAttributes.from_settings(app_settings.cookie, mount=_mount(request))
+
+
+def _mount(request: HttpRequest) -> str:
+    """The path under which the browser endpoints of this request are."""
+    match = request.resolver_match
+    if match is None or APP_NAME not in match.app_names:
+        return reverse(f"{APP_NAME}:csrf").removesuffix("csrf/")
+    # The path and not the route reversed: one namespace may be included twice, and what the
+    # project's own part of the route captured (a tenant, a language) may have no name.
+    own_segments = 2 if "session_id" in match.kwargs else 1
+    mount = request.path.rstrip("/").split("/")[:-own_segments]
+    return escape_uri_path("/".join(mount) + "/")
+
+
+def _could_be_a_form(request: Request) -> bool:
+    """Whether the body is of a type that pages of other sites can send without asking."""
+    match media_type(request):
+        case "" | StrictJSONParser.media_type:
+            return False
+        case "text/plain":
+            # What wsgiref makes of a missing type, for instance of a DELETE without a body.
+            length = request.META.get("CONTENT_LENGTH")
+            return length not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in request.META
+        case _:
+            return True

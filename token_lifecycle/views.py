@@ -1,0 +1,314 @@
+"""The endpoints. Thin: read what came, call a verb, put the result into an answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, ClassVar, cast
+from uuid import UUID
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.signals import user_logged_in
+from django.db import connections, transaction
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import status
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.generics import get_object_or_404
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from . import lifecycle, tokens
+from .api_errors import CHALLENGE, InvalidCredentials, exception_handler
+from .authentication import SessionTokenAuthentication, bearer_token
+from .conf import app_settings
+from .delivery import BODY, Delivery
+from .device import Device
+from .exceptions import TokenRefused, UserInactive
+from .lifecycle import IssuedTokens
+from .managers import SessionQuerySet
+from .models import RevocationReason, Session
+from .parsers import StrictJSONParser, media_type
+from .serializers import LogoutAllSerializer, ObtainSerializer, SessionSerializer
+from .throttling import ObtainAccountThrottle, ObtainAddressThrottle, RefreshSessionThrottle
+from .tokens import AccessClaims
+from .user_changes import adopted_hash_is_of
+
+logger = logging.getLogger("token_lifecycle")
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """An error page for whoever prefers HTML would be one more thing to get wrong."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return next((p for p in parsers if p.media_type == media_type(request)), None)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class LifecycleView(APIView):
+    """What all endpoints share: JSON in and out, no caching, no project-wide default in between.
+
+    The project's DRF defaults (renderers, throttles, exception handler …) are not used: a contract
+    that clients program against must not change with a setting made for other views.
+    """
+
+    #: Set by the URLconf.
+    delivery: ClassVar[Delivery] = BODY
+
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
+    permission_classes: Sequence[type[BasePermission]] = (AllowAny,)
+    throttle_classes: Sequence[type[BaseThrottle]] = ()
+    parser_classes = (StrictJSONParser,)
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = AlwaysJSON
+    versioning_class = None
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """A view outside of any request-wide transaction, whatever ``ATOMIC_REQUESTS`` says.
+
+        The revocation that a refusal writes must not be rolled back with the refusal.
+        """
+        view = super().as_view(**initkwargs)
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    @sensitive_variables()  # passwords and tokens, which an error report would show
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        # What the project's own part of the route captured (a tenant, a language) stays there.
+        ours = {name: value for name, value in kwargs.items() if name == "session_id"}
+        return super().dispatch(request, **ours)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method not in SAFE_METHODS:
+            self.delivery.check(request)
+        super().initial(request, *args, **kwargs)
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        finished["Cache-Control"] = "no-store"  # RFC 6749 §5.1
+        finished["Pragma"] = "no-cache"
+        patch_vary_headers(finished, ["Authorization", "Cookie"])
+        return finished
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler
+
+    def get_authenticate_header(self, request: Request) -> str:
+        # Without it DRF turns the 401 of a view that has no authenticators into a 403.
+        return super().get_authenticate_header(request) or CHALLENGE
+
+    def check_throttles(self, request: Request) -> None:
+        # Up to the first refusal: an address over its limit uses up no tries of an account.
+        for throttle in self.get_throttles():
+            self.ask(throttle)
+
+    def ask(self, throttle: BaseThrottle) -> None:
+        if not throttle.allow_request(self.request, self):
+            self.throttled(self.request, throttle.wait() or 1)
+
+    def device(self, name: str = "") -> Device:
+        """The client that sent this request."""
+        return Device.from_request(
+            self.request, trusted_proxies=app_settings.trusted_proxies, name=name
+        )
+
+    def answer(self, request: Request, issued: IssuedTokens) -> Response:
+        """A pair of tokens, in the shape of RFC 6749 §5.1."""
+        response = Response(
+            {
+                "access": issued.access,
+                "token_type": "Bearer",
+                "expires_in": issued.expires_in,
+                "refresh_expires_in": issued.refresh_expires_in,
+                "session": str(issued.session.pk),
+            }
+        )
+        self.delivery.deliver(response, request, issued)
+        return response
+
+
+class ObtainView(LifecycleView):
+    """POST: sign in with a password and start a session."""
+
+    throttle_classes = (ObtainAddressThrottle, ObtainAccountThrottle)
+
+    def post(self, request: Request) -> Response:
+        serializer = ObtainSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        credentials = dict(serializer.validated_data)
+        device = self.device(credentials.pop("device_name"))
+        user = authenticate(request._request, **credentials)
+        if user is None or not adopted_hash_is_of(user, credentials["password"]):
+            # Without the name: people type their password into that field (ASVS 16.2.5).
+            logger.warning("sign-in refused: address=%s", device.ip_address)
+            raise InvalidCredentials
+        # A stale or foreign cookie never decides who signs in; at most it loses its own session,
+        # and does so first, to make room where the number of sessions is limited.
+        if replaced := self.delivery.replaced_token(request):
+            reason = RevocationReason.REPLACED
+            lifecycle.revoke_by_token(replaced, user=user, reason=reason, device=device)
+        try:
+            issued = lifecycle.start_session(user, device=device)
+        except UserInactive:
+            raise InvalidCredentials from None
+        user_logged_in.send(sender=type(user), request=request._request, user=user)
+        return self.answer(request, issued)
+
+
+class RefreshView(LifecycleView):
+    """POST: exchange a refresh token."""
+
+    def post(self, request: Request) -> Response:
+        try:
+            issued = self.rotate(request)
+        except TokenRefused as error:
+            response = self.handle_exception(error)
+            if error.final:
+                self.delivery.forget(response, request)
+            return response
+        return self.answer(request, issued)
+
+    def rotate(self, request: Request) -> IssuedTokens:
+        text = self.delivery.refresh_token(request)
+        token = tokens.parse_refresh(text, now=timezone.now())
+        self.ask(RefreshSessionThrottle(token.session_id))
+        return lifecycle.rotate(token, device=self.device())
+
+
+class LogoutView(LifecycleView):
+    """POST: end the session of the presented token.
+
+    One answer for valid, expired, consumed, revoked and unknown tokens (RFC 7009 §2.2). The token
+    that was handed over counts, and the bearer only where there is none.
+    """
+
+    def post(self, request: Request) -> Response:
+        refresh = self.delivery.logout_token(request)
+        bearer = bearer_token(request)
+        if refresh is not None:
+            lifecycle.revoke_by_token(refresh, device=self.device())
+        elif bearer is not None:
+            self.end_session_of(bearer)
+        elif self.delivery.logout_needs_token:
+            raise ValidationError({"refresh": [_("This field is required.")]})
+        response = Response(status=status.HTTP_204_NO_CONTENT)
+        self.delivery.forget(response, request)
+        return response
+
+    def end_session_of(self, bearer: str) -> None:
+        try:
+            # Of any age: an access token that expired a minute ago still says which session.
+            claims = tokens.parse_access(bearer, any_age=True)
+        except TokenRefused:
+            return
+        session = Session.objects.for_access(claims.session_id)
+        if session is None or session.user is None:
+            return
+        if tokens.user_id_of(session.user) == claims.user_id:
+            lifecycle.revoke_session(session.pk, device=self.device())
+
+
+class BearerView(LifecycleView):
+    """What the endpoints for signed-in callers share."""
+
+    authentication_classes = (SessionTokenAuthentication,)
+    permission_classes = (IsAuthenticated,)
+
+    def sessions(self) -> SessionQuerySet:
+        """The caller's live sessions, newest first."""
+        live = Session.objects.primary().of(self.request.user).live(timezone.now())
+        return live.order_by("-created_at", "-pk")
+
+    def current_session_id(self) -> UUID:
+        session_id: UUID = cast("AccessClaims", self.request.auth).session_id
+        return session_id
+
+
+class LogoutAllView(BearerView):
+    """POST: end all of the caller's sessions, or all but the one that asks."""
+
+    def post(self, request: Request) -> Response:
+        serializer = LogoutAllSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        current = self.current_session_id()
+        keep = current if serializer.validated_data["keep_current"] else None
+        user = request.user
+        revoked = lifecycle.revoke_sessions_of(user, keep=keep, actor=user, device=self.device())
+        response = Response({"revoked": revoked})
+        if keep is None:
+            self.delivery.forget(response, request, only=current)
+        return response
+
+
+class SessionPagination(PageNumberPagination):
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 100
+
+
+class SessionListView(BearerView):
+    """GET: the caller's live sessions, a page at a time."""
+
+    pagination_class = SessionPagination
+
+    def get(self, request: Request) -> Response:
+        pages = self.pagination_class()
+        page = pages.paginate_queryset(self.sessions(), request, view=self)
+        context = {"current_session_id": self.current_session_id()}
+        return pages.get_paginated_response(
+            SessionSerializer(page, many=True, context=context).data
+        )
+
+
+class SessionDetailView(BearerView):
+    """GET and DELETE one of the caller's sessions; anybody else's answers like a missing one."""
+
+    def get(self, request: Request, session_id: str) -> Response:
+        session = get_object_or_404(self.sessions(), pk=_uuid_or_404(session_id))
+        context = {"current_session_id": self.current_session_id()}
+        return Response(SessionSerializer(session, context=context).data)
+
+    def delete(self, request: Request, session_id: str) -> Response:
+        ended, current, user = _uuid_or_404(session_id), self.current_session_id(), request.user
+        reason = RevocationReason.LOGOUT if ended == current else RevocationReason.ENDED_BY_USER
+        if not lifecycle.revoke_session(
+            ended, user=user, reason=reason, actor=user, device=self.device()
+        ):
+            raise NotFound
+        response = Response(status=status.HTTP_204_NO_CONTENT)
+        self.delivery.forget(response, request, only=ended)
+        return response
+
+
+@method_decorator(ensure_csrf_cookie, name="dispatch")
+class CsrfView(LifecycleView):
+    """GET: give a page that was not rendered by Django its CSRF cookie."""
+
+    def get(self, request: Request) -> Response:
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _uuid_or_404(text: str) -> UUID:
+    session_id = tokens.canonical_uuid(text)
+    if session_id is None:
+        raise NotFound
+    return session_id
