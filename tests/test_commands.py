@@ -1,0 +1,255 @@
+"""The management commands that a project runs: what they print, ask, end and remove."""
+
+import io
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from token_lifecycle import lifecycle
+from token_lifecycle.management.commands import end_sessions, prune_sessions
+from token_lifecycle.models import EventKind, RevocationReason, Session, SessionEvent
+from token_lifecycle.testing import SessionFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+class Terminal(io.StringIO):
+    """What a person looks at."""
+
+    def isatty(self):
+        return True
+
+
+def run(name, *arguments, out=None, **options):
+    out = io.StringIO() if out is None else out
+    call_command(name, *arguments, stdout=out, no_color=True, **options)
+    return out.getvalue()
+
+
+# prune_sessions
+
+
+def old_rows(*, sessions, events):
+    long_ago = timezone.now() - timedelta(days=365)
+    SessionFactory.create_batch(sessions, created_at=long_ago, user=UserFactory())
+    for _ in range(events):
+        SessionEvent.objects.create(kind=EventKind.STARTED, created_at=long_ago)
+
+
+def test_prune_removes_what_is_over_for_long_and_says_how_much():
+    old_rows(sessions=2, events=1)
+    kept = SessionFactory()
+    assert run("prune_sessions") == "Removed 2 sessions and 1 event.\n"
+    assert list(Session.objects.all()) == [kept]
+    assert not SessionEvent.objects.exists()
+    assert run("prune_sessions") == "Removed 0 sessions and 0 events.\n"
+
+
+def test_a_dry_run_counts_and_removes_nothing():
+    old_rows(sessions=1, events=2)
+    assert run("prune_sessions", "--dry-run") == "Would remove 1 session and 2 events.\n"
+    assert Session.objects.count() == 1
+    assert SessionEvent.objects.count() == 2
+
+
+def test_prune_passes_the_batch_size_on(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        prune_sessions.lifecycle,
+        "prune",
+        lambda **options: seen.append(options) or lifecycle.Pruned(sessions=0, events=0),
+    )
+    run("prune_sessions", "--batch-size", "7")
+    assert seen[0]["batch_size"] == 7
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_size_that_would_never_end_is_refused(size):
+    old_rows(sessions=1, events=0)
+    with pytest.raises(CommandError, match="at least 1"):
+        run("prune_sessions", batch_size=size)
+    assert Session.objects.count() == 1
+
+
+def test_a_log_gets_a_line_now_and_then_and_no_control_characters(monkeypatch):
+    monkeypatch.setattr(prune_sessions, "ROWS_PER_LINE", 2)
+    old_rows(sessions=5, events=0)
+    assert run("prune_sessions", "--batch-size", "1") == (
+        "2 rows removed so far\n4 rows removed so far\nRemoved 5 sessions and 0 events.\n"
+    )
+
+
+def test_a_terminal_gets_a_bar_that_is_gone_at_the_end():
+    old_rows(sessions=3, events=1)
+    drawn = run("prune_sessions", "--batch-size", "1", out=Terminal()).split("\r")
+    assert [line.strip() for line in drawn if "%" in line] == [
+        "[##########..............................]  25% 1 of 4 rows",
+        "[####################....................]  50% 2 of 4 rows",
+        "[##############################..........]  75% 3 of 4 rows",
+        "[########################################] 100% 4 of 4 rows",
+    ]
+    assert drawn[-2].strip() == ""
+    assert drawn[-1] == "Removed 3 sessions and 1 event.\n"
+
+
+def test_the_bar_never_passes_the_end_nor_the_width_of_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    out = Terminal()
+    bar = prune_sessions.Bar(prune_sessions.OutputWrapper(out), total=1)
+    bar.advance(5)
+    bar.advance(5)
+    bar.close()
+    assert {len(line) for line in out.getvalue().split("\r") if line} == {19}
+
+
+def test_the_bar_is_cleared_when_the_work_fails(monkeypatch):
+    def fail(*, dry_run=False, **options):
+        if not dry_run:
+            raise RuntimeError
+        return lifecycle.Pruned(sessions=1, events=1)
+
+    monkeypatch.setattr(prune_sessions.lifecycle, "prune", fail)
+    out = Terminal()
+    with pytest.raises(RuntimeError):
+        run("prune_sessions", out=out)
+    assert out.getvalue().endswith("\r")
+
+
+@pytest.mark.parametrize("out", [io.StringIO, Terminal])
+def test_prune_is_silent_when_asked_to_be(out):
+    old_rows(sessions=1, events=0)
+    assert run("prune_sessions", out=out(), verbosity=0) == ""
+    assert not Session.objects.exists()
+
+
+# end_sessions
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """Answers the prompt; gives back what was asked."""
+    asked = []
+
+    def answers(text):
+        def reply(prompt):
+            asked.append(prompt)
+            if text is None:
+                raise EOFError
+            return text
+
+        monkeypatch.setattr("builtins.input", reply)
+        return asked
+
+    # Whoever forgets to answer must not be asked.
+    answers("unexpected")
+    return answers
+
+
+def is_ended(session):
+    session.refresh_from_db()
+    return session.revoked_at is not None
+
+
+def test_the_sessions_of_the_named_users_end_and_no_others():
+    anna, bob, carol = UserFactory(username="anna"), UserFactory(), UserFactory(username="carol")
+    theirs = [SessionFactory(user=user) for user in (anna, anna, bob)]
+    spared = SessionFactory(user=carol)
+    said = run("end_sessions", "--user", "anna", str(bob.pk), "--user", "anna", "--no-input")
+    assert said == "Ended 3 live sessions.\n"
+    assert all(map(is_ended, theirs))
+    assert not is_ended(spared)
+    assert {session.revocation_reason for session in theirs} == {RevocationReason.ADMIN}
+    assert SessionEvent.objects.filter(kind=EventKind.REVOKED, actor=None).count() == 3
+
+
+def test_all_sessions_of_everybody_end():
+    rows = SessionFactory.create_batch(3)
+    assert run("end_sessions", "--all", "--no-input") == "Ended 3 live sessions.\n"
+    assert all(map(is_ended, rows))
+
+
+def test_the_question_says_how_many_sessions_of_how_many_users_will_end(answer):
+    asked = answer("yes")
+    row = SessionFactory()
+    SessionFactory(user=row.user)
+    SessionFactory(user=row.user, ended=True)
+    assert run("end_sessions", "--all") == "Ended 2 live sessions.\n"
+    assert asked == ["This will end 2 live sessions of 1 user. Go on? [y/N] "]
+
+
+@pytest.mark.parametrize("text", ["y", "Y", " yes "])
+def test_a_yes_ends_them(answer, text):
+    answer(text)
+    row = SessionFactory()
+    run("end_sessions", "--all")
+    assert is_ended(row)
+
+
+@pytest.mark.parametrize("text", ["", "n", "no", "yep", None])
+def test_anything_but_a_yes_ends_nothing(answer, text):
+    answer(text)
+    row = SessionFactory()
+    with pytest.raises(CommandError, match="othing was ended") as raised:
+        run("end_sessions", "--all")
+    assert raised.value.returncode == 1
+    assert not is_ended(row)
+
+
+def test_without_a_live_session_nobody_is_asked(answer):
+    asked = answer("yes")
+    over = SessionFactory(ended=True)
+    assert run("end_sessions", "--user", over.user.username) == (
+        "There is no live session to end.\n"
+    )
+    assert asked == []
+
+
+@pytest.mark.parametrize("name", ["nobody", "", "99999999999999999999999", "-1", "\0", "1.5"])
+def test_one_unknown_user_ends_nothing_for_anybody(name):
+    row = SessionFactory(user__username="anna")
+    with pytest.raises(CommandError, match="no user with the name or key"):
+        run("end_sessions", f"--user={name}", "--user=anna", "--no-input")
+    assert not is_ended(row)
+
+
+def test_a_name_that_is_the_key_of_another_user_is_asked_back():
+    keyed = SessionFactory(user__username="bob")
+    named = SessionFactory(user__username=str(keyed.user.pk))
+    with pytest.raises(CommandError) as raised:
+        run("end_sessions", "--user", str(keyed.user.pk), "--no-input")
+    assert repr(str(named.user.pk)) in str(raised.value)
+    assert "'bob'" in str(raised.value)
+    assert not is_ended(keyed)
+    assert not is_ended(named)
+    run("end_sessions", "--user", "bob", "--no-input")
+    assert is_ended(keyed)
+
+
+def test_the_sessions_of_an_inactive_user_can_be_ended():
+    row = SessionFactory(user__is_active=False, user__username="gone")
+    run("end_sessions", "--user", "gone", "--no-input", verbosity=0)
+    assert is_ended(row)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--all", "--user", "anna"], ["--user"]])
+def test_it_must_be_said_whose_sessions_are_meant(arguments):
+    row = SessionFactory()
+    with pytest.raises(CommandError):
+        run("end_sessions", *arguments, "--no-input")
+    assert not is_ended(row)
+
+
+@pytest.mark.parametrize("command", [prune_sessions, end_sessions])
+def test_each_command_explains_itself(command):
+    name = command.__name__.rpartition(".")[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "django", name, "--help", "--settings=tests.settings"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert command.Command.help.split()[0] in done.stdout

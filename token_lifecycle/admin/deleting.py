@@ -1,0 +1,179 @@
+"""Delete sessions from the admin, which for a live one means: end it, and keep the row.
+
+An ended row is what tells that an access token is dead. It stays until the last access token of
+its session has expired; then it can be removed here, or ``prune_sessions`` does so in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import DELETION
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from .. import journal
+from ..conf import app_settings
+from ..exceptions import Unavailable
+from ..managers import SessionQuerySet
+from ..models import Session
+from .confirming import Question, ask, is_confirmed, wish_of
+from .ending import EndingAdmin
+from .rows import BATCH, SECRETS, log, plain
+from .wording import busy_text, ended_text, kept_text, removed_text, what_goes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """What deleting a set of sessions does, or did."""
+
+    ended: int
+    """Live: ended, and kept."""
+    removed: int
+    """Over for longer than an access token lives: removed."""
+    kept: int
+    """Over for less: kept as they are."""
+
+
+class DeletingAdmin(EndingAdmin):
+    """Django's "delete", by every way that leads to it, with the rule above."""
+
+    actions = [*EndingAdmin.actions, "delete_selected"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
+        """As usual; for a live session also the permission to end it."""
+        if not super().has_delete_permission(request, obj):
+            return False
+        live = obj is not None and obj.is_live(timezone.now())
+        return not live or self.has_end_session_permission(request, obj)
+
+    def needed_permissions(self) -> dict[str, tuple[Callable[[HttpRequest], bool], ...]]:
+        return {**super().needed_permissions(), "delete_selected": (self.has_delete_permission,)}
+
+    def get_action(self, action: Any, *args: Any, **kwargs: Any) -> Any:
+        """Without "delete" where the project took it from the whole site."""
+        if action == "delete_selected" and action not in {
+            name for name, _ in self.admin_site.actions
+        }:
+            return None
+        return super().get_action(action, *args, **kwargs)
+
+    @admin.action(
+        permissions=["delete"], description=gettext_lazy("Delete selected %(verbose_name_plural)s")
+    )
+    def delete_selected(self, request: HttpRequest, queryset: SessionQuerySet) -> HttpResponse:
+        here = request.get_full_path()
+        if is_confirmed(request):
+            return self._remove_and_tell(request, queryset, then=here)
+        hidden = wish_of(request, "delete_selected")
+        return self._ask_to_remove(request, queryset, back=here, hidden=hidden)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """GET asks, POST deletes this session."""
+        session = self.get_object(request, unquote(object_id))
+        if not self.has_delete_permission(request, session):
+            raise PermissionDenied
+        if session is None:
+            raise Http404
+        sessions = self.get_queryset(request).filter(pk=session.pk)
+        if is_confirmed(request):
+            return self._remove_and_tell(request, sessions, then=self._list_or_index(request))
+        return self._ask_to_remove(request, sessions, back=self._page_of(request, session))
+
+    def delete_model(self, request: HttpRequest, obj: Session) -> None:
+        self.remove_sessions(request, self.get_queryset(request).filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        self.remove_sessions(request, queryset)
+
+    def remove_sessions(self, request: HttpRequest, sessions: SessionQuerySet) -> Removal:
+        """End the live ones, remove those that nothing depends on, and log both.
+
+        :raises PermissionDenied: there are live ones, and the user may not end sessions.
+        """
+        now = timezone.now()
+
+        def work() -> Removal:
+            plan = removal_of(sessions, now)
+            over = list(
+                plain(sessions).filter(removable(now)).select_related("user").defer(*SECRETS)
+            )
+            ended = self.end_sessions(request, sessions, now=now) if plan.ended else 0
+            log(request, over, DELETION)
+            removed = _remove([session.pk for session in over], now)
+            everything = plan.ended + plan.removed + plan.kept
+            return Removal(ended=ended, removed=removed, kept=everything - ended - removed)
+
+        return journal.in_transaction(work)
+
+    def _ask_to_remove(
+        self, request: HttpRequest, sessions: SessionQuerySet, *, back: str, hidden: Any = ()
+    ) -> HttpResponse:
+        plan = removal_of(sessions, timezone.now())
+        if plan.ended and not self.has_end_session_permission(request):
+            raise PermissionDenied
+        question = Question(
+            title=_("Delete sessions"),
+            sessions=plain(sessions),
+            count=plan.ended + plan.removed + plan.kept,
+            sentences=what_goes(ended=plan.ended, removed=plan.removed, kept=plan.kept),
+            button=_("Yes, delete") if plan.ended or plan.removed else "",
+            back=back,
+            hidden=hidden,
+        )
+        return ask(self, request, question)
+
+    def _remove_and_tell(
+        self, request: HttpRequest, sessions: SessionQuerySet, *, then: str
+    ) -> HttpResponse:
+        try:
+            done = self.remove_sessions(request, sessions)
+        except Unavailable:
+            self.message_user(request, busy_text(), messages.ERROR)
+            return HttpResponseRedirect(then)
+        if done.removed:
+            self.message_user(request, removed_text(done.removed), messages.SUCCESS)
+        if done.ended:
+            self.message_user(request, ended_text(done.ended), messages.SUCCESS)
+        if done.ended or done.kept:
+            self.message_user(request, kept_text(done.ended + done.kept), messages.INFO)
+        return HttpResponseRedirect(then)
+
+    def _list_or_index(self, request: HttpRequest) -> str:
+        if self.has_view_permission(request):
+            return self.url_of(request, "changelist")
+        return reverse("admin:index", current_app=self.admin_site.name)
+
+
+def removable(now: datetime) -> Q:
+    """Over, and no access token of theirs is alive for which the row would be missed."""
+    issued_before = now - app_settings.access_token_lifetime
+    past_a_limit = Q(expires_at__lte=now) | Q(idle_expires_at__lte=now)
+    return Q(revoked_at__lte=issued_before) | (Q(revoked_at=None) & past_a_limit)
+
+
+def removal_of(sessions: SessionQuerySet, now: datetime) -> Removal:
+    """What deleting these would do at ``now``."""
+    rows = plain(sessions)
+    live, gone = rows.live(now).count(), rows.filter(removable(now)).count()
+    return Removal(ended=live, removed=gone, kept=rows.count() - live - gone)
+
+
+def _remove(keys: list[Any], now: datetime) -> int:
+    removed = 0
+    for start in range(0, len(keys), BATCH):
+        batch = Session.objects.primary().filter(removable(now), pk__in=keys[start : start + BATCH])
+        removed += batch.delete()[0]
+    return removed

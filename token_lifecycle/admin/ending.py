@@ -1,0 +1,228 @@
+"""End sessions from the admin: some, one, or all of a user's; asked first, and written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from .. import journal, lifecycle, tokens
+from ..conf import app_settings
+from ..device import Device
+from ..exceptions import Unavailable
+from ..managers import SessionQuerySet
+from ..models import RevocationReason, Session
+from .base import ReadOnlyAdmin
+from .confirming import Question, ask, is_confirmed, wish_of
+from .rows import SECRETS, log, plain
+from .wording import busy_text, ended_text, what_ends
+
+
+class EndingAdmin(ReadOnlyAdmin[Session]):
+    """Two actions and two buttons, behind a permission of their own and a page that asks.
+
+    Whatever was posted, only sessions of ``get_queryset(request)`` end.
+    """
+
+    actions = ["end_selected", "end_all_of_users"]
+
+    def has_end_session_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
+        """Whether this member of staff may end sessions, or this one."""
+        return request.user.has_perm(f"{self.opts.app_label}.end_session")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer(*SECRETS)
+
+    # From the list
+
+    @admin.action(permissions=["end_session"], description=gettext_lazy("End selected sessions"))
+    def end_selected(self, request: HttpRequest, queryset: SessionQuerySet) -> HttpResponse:
+        return self._ask_or_end(
+            request,
+            queryset,
+            title=_("End the selected sessions"),
+            back=request.get_full_path(),
+            hidden=wish_of(request, "end_selected"),
+        )
+
+    @admin.action(
+        permissions=["end_session"], description=gettext_lazy("End all sessions of these users")
+    )
+    def end_all_of_users(self, request: HttpRequest, queryset: SessionQuerySet) -> HttpResponse:
+        # A list and not a subquery: MySQL updates no table that it selects from.
+        users = list(plain(queryset).exclude(user=None).values_list("user", flat=True).distinct())
+        return self._ask_or_end(
+            request,
+            self.get_queryset(request).filter(user__in=users),
+            title=_("End all sessions of these users"),
+            back=request.get_full_path(),
+            hidden=wish_of(request, "end_all_of_users"),
+        )
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if request.method == "POST":
+            self._refuse_without_permission(request)
+        return super().changelist_view(request, extra_context)
+
+    def _refuse_without_permission(self, request: HttpRequest) -> None:
+        """Answer 403 where Django would go on as if no action had been posted."""
+        for name in request.POST.getlist("action"):
+            permissions = self.needed_permissions().get(name, ())
+            if not all(may(request) for may in permissions):
+                raise PermissionDenied
+
+    def needed_permissions(self) -> dict[str, tuple[Callable[[HttpRequest], bool], ...]]:
+        """What each action of the list needs beside the permission to look."""
+        may_end = (self.has_end_session_permission,)
+        return {"end_selected": may_end, "end_all_of_users": may_end}
+
+    def response_action(
+        self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Answer 400 to keys that are none, where Django would fail."""
+        keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if any(tokens.canonical_uuid(key) is None for key in keys):
+            raise BadRequest("not the id of a session")
+        return super().response_action(request, queryset, *args, **kwargs)
+
+    # From the page of a session
+
+    def get_urls(self) -> list[Any]:
+        buttons = [
+            path("<uuid:object_id>/end/", self._view(self.end_view), name=self._name("end")),
+            path(
+                "<uuid:object_id>/end-all/",
+                self._view(self.end_all_view),
+                name=self._name("end_all"),
+            ),
+        ]
+        return buttons + super().get_urls()
+
+    def end_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """GET asks, POST ends this session."""
+        session = self._endable(request, object_id)
+        return self._ask_or_end(
+            request,
+            self.get_queryset(request).filter(pk=session.pk),
+            title=_("End this session"),
+            back=self._page_of(request, session),
+        )
+
+    def end_all_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """GET asks, POST ends all sessions of the user of this one."""
+        session = self._endable(request, object_id)
+        if session.user_id is None:
+            raise Http404
+        return self._ask_or_end(
+            request,
+            self.get_queryset(request).filter(user=session.user_id),
+            title=_("End all sessions of this user"),
+            back=self._page_of(request, session),
+        )
+
+    def _endable(self, request: HttpRequest, object_id: UUID) -> Session:
+        if not self.has_end_session_permission(request):
+            raise PermissionDenied
+        session = self.get_object(request, str(object_id))
+        if session is None:
+            raise Http404
+        if not (
+            self.has_view_permission(request, session)
+            and self.has_end_session_permission(request, session)
+        ):
+            raise PermissionDenied
+        return session
+
+    def _view(self, view: Callable[..., HttpResponse]) -> Any:
+        return self.admin_site.admin_view(view)
+
+    def _name(self, what: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{what}"
+
+    def url_of(self, request: HttpRequest, what: str, *args: Any) -> str:
+        """The address of one of this admin's pages, which remembers the list one came from."""
+        url = reverse(f"admin:{self._name(what)}", args=args, current_app=self.admin_site.name)
+        filters = self.get_preserved_filters(request)
+        return add_preserved_filters({"preserved_filters": filters, "opts": self.opts}, url)
+
+    def _page_of(self, request: HttpRequest, session: Session) -> str:
+        return self.url_of(request, "change", session.pk)
+
+    # Ask, end, tell, write down
+
+    def _ask_or_end(
+        self,
+        request: HttpRequest,
+        sessions: SessionQuerySet,
+        *,
+        title: str,
+        back: str,
+        hidden: Any = (),
+    ) -> HttpResponse:
+        if is_confirmed(request):
+            self._end_and_tell(request, sessions)
+            return HttpResponseRedirect(back)
+        live = plain(sessions).live(timezone.now())
+        count = live.count()
+        over = plain(sessions).count() - count
+        question = Question(
+            title=title,
+            sessions=live,
+            count=count,
+            sentences=what_ends(live, count, over),
+            button=ngettext("Yes, end it", "Yes, end them", count),
+            back=back,
+            hidden=hidden,
+        )
+        return ask(self, request, question)
+
+    def _end_and_tell(self, request: HttpRequest, sessions: SessionQuerySet) -> None:
+        try:
+            ended = self.end_sessions(request, sessions)
+        except Unavailable:
+            self.message_user(request, busy_text(), messages.ERROR)
+            return
+        if ended:
+            self.message_user(request, ended_text(ended), messages.SUCCESS)
+        else:
+            none = _("No session was ended: none of them was live any more.")
+            self.message_user(request, none, messages.WARNING)
+
+    def end_sessions(
+        self, request: HttpRequest, sessions: SessionQuerySet, *, now: datetime | None = None
+    ) -> int:
+        """End the live ones of ``sessions``; how many. With the admin log in one transaction.
+
+        :raises PermissionDenied: without the permission to end sessions, wherever it came from.
+        """
+        if not self.has_end_session_permission(request):
+            raise PermissionDenied
+        moment = now or timezone.now()
+
+        def work() -> int:
+            ended = lifecycle.revoke_sessions(
+                plain(sessions),
+                reason=RevocationReason.ADMIN,
+                actor=request.user,
+                device=Device.from_request(request, trusted_proxies=app_settings.trusted_proxies),
+                now=moment,
+            )
+            if ended:
+                rows = Session.objects.primary().ended(at=moment, reason=RevocationReason.ADMIN)
+                rows = rows.select_related("user").defer(*SECRETS)
+                log(request, rows, CHANGE, _("Ended the session."))
+            return ended
+
+        return journal.in_transaction(work)

@@ -1,0 +1,45 @@
+"""Reading, and writing down, the rows an action is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.http import HttpRequest
+
+from .. import journal
+from ..managers import SessionQuerySet
+from ..models import Session
+from .columns import device_of, user_of
+
+#: Columns that the admin never reads.
+SECRETS = ("secret_digest", "auth_hash", "auth_hash_next")
+
+BATCH = 1000
+
+
+def plain(sessions: SessionQuerySet) -> SessionQuerySet:
+    """The same rows without what only a page needs, on the database that is written to."""
+    plain: SessionQuerySet = sessions.select_related(None).order_by()
+    return plain.using(journal.database())
+
+
+def log(request: HttpRequest, sessions: Iterable[Session], flag: int, message: str = "") -> None:
+    """Write to the admin log who did it, to which session of whom, and when."""
+    actor: Any = request.user
+    content_type = ContentType.objects.get_for_model(Session)
+    entries = [
+        LogEntry(
+            user=actor,
+            content_type=content_type,
+            object_id=str(session.pk),
+            object_repr=f"{user_of(session)}: {device_of(session)}"[:200],
+            action_flag=flag,
+            change_message=message,
+        )
+        for session in sessions
+    ]
+    # MariaDB accepts statements of 16 MB.
+    LogEntry.objects.bulk_create(entries, batch_size=BATCH)

@@ -1,0 +1,98 @@
+"""What the pages and messages say, with every count in the right number."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ..conf import app_settings
+from ..managers import SessionQuerySet
+
+
+def busy_text() -> str:
+    """That nothing happened."""
+    return _("The database was busy, and nothing was changed. Please try again.")
+
+
+def ended_text(count: int) -> str:
+    """That so many sessions were ended, and what that means for tokens already issued."""
+    done = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", count)
+    return f"{done % {'count': count}} {effect_text()}"
+
+
+def effect_text() -> str:
+    """When the access tokens of an ended session stop to work."""
+    match app_settings.revocation_check:
+        case "none":
+            minutes = ceil(app_settings.access_token_lifetime.total_seconds() / 60)
+            return ngettext(
+                "Access tokens that were already issued work until they expire, "
+                "for up to %(minutes)d minute.",
+                "Access tokens that were already issued work until they expire, "
+                "for up to %(minutes)d minutes.",
+                minutes,
+            ) % {"minutes": minutes}
+        case "memory":
+            return _("Access tokens that were already issued are refused within moments.")
+        case _:
+            return _("Access tokens that were already issued are refused at their next request.")
+
+
+def what_ends(live: SessionQuerySet, count: int, over: int) -> list[str]:
+    """What ending these does: ``count`` live ones, while ``over`` others need no ending."""
+    if not count:
+        return [_("None of these sessions is live any more. There is nothing to end.")]
+    users = live.values("user").distinct().count()
+    end = ngettext("%(count)d live session will end.", "%(count)d live sessions will end.", count)
+    belong = ngettext("One user is concerned.", "%(count)d users are concerned.", users)
+    sentences = [end % {"count": count}, belong % {"count": users}]
+    if over:
+        stay = ngettext(
+            "%(count)d more is over already and stays as it is.",
+            "%(count)d more are over already and stay as they are.",
+            over,
+        )
+        sentences.append(stay % {"count": over})
+    return [*sentences, effect_text()]
+
+
+def what_goes(*, ended: int, removed: int, kept: int) -> list[str]:
+    """What deleting does to so many of each kind."""
+    sentences = []
+    if ended:
+        text = ngettext(
+            "%(count)d session is live and will be ended.",
+            "%(count)d sessions are live and will be ended.",
+            ended,
+        )
+        sentences += [text % {"count": ended}, effect_text()]
+    if removed:
+        text = ngettext(
+            "%(count)d session is over and will be removed.",
+            "%(count)d sessions are over and will be removed.",
+            removed,
+        )
+        sentences.append(text % {"count": removed})
+    if ended or kept:
+        sentences.append(kept_text(ended + kept))
+    return sentences
+
+
+def removed_text(count: int) -> str:
+    """That so many rows are gone."""
+    text = ngettext("%(count)d session was removed.", "%(count)d sessions were removed.", count)
+    return text % {"count": count}
+
+
+def kept_text(count: int) -> str:
+    """That so many rows stay, and why."""
+    text = ngettext(
+        "%(count)d ended session stays on the list until its last access token has expired: "
+        "the row is what tells that the token is dead.",
+        "%(count)d ended sessions stay on the list until their last access tokens have expired: "
+        "the rows are what tells that the tokens are dead.",
+        count,
+    )
+    return text % {"count": count}
