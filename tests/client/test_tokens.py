@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from token_lifecycle.client import TokenSet
+
+TOKENS = TokenSet("access-secret", "refresh-secret", expires_at=1000.0, issued_at=100.0)
+
+
+@pytest.mark.parametrize("render", [repr, str, "{}".format, lambda t: f"{t!r}", lambda t: f"{[t]}"])
+def test_no_rendering_of_a_token_set_shows_a_token(render):
+    assert "secret" not in render(TOKENS)
+    assert "1000.0" in render(TOKENS)
+
+
+def test_a_token_set_is_no_sequence_that_a_logger_could_unpack():
+    with pytest.raises(TypeError):
+        tuple(TOKENS)
+
+
+def test_a_token_set_can_be_sent_to_another_process():
+    assert pickle.loads(pickle.dumps(TOKENS)) == TOKENS
+
+
+@pytest.mark.parametrize(
+    ("now", "due"), [(100.0, False), (969.9, False), (970.0, True), (1000.0, True), (2000.0, True)]
+)
+def test_tokens_are_due_when_less_than_the_leeway_is_left(now, due):
+    assert TOKENS.is_due(now, leeway=30.0) is due
+
+
+def test_tokens_that_live_shorter_than_the_leeway_are_due_at_half_their_life():
+    tokens = TokenSet("a", "r", expires_at=110.0, issued_at=100.0)
+    assert not tokens.is_due(104.9, leeway=30.0)
+    assert tokens.is_due(105.0, leeway=30.0)
+
+
+def test_tokens_of_unknown_life_are_never_due_and_always_worth_a_try():
+    tokens = TokenSet("a", "r")
+    assert not tokens.is_due(1e12, leeway=30.0)
+    assert tokens.is_alive(1e12)
+
+
+def test_tokens_are_alive_until_they_expire():
+    assert TOKENS.is_alive(999.9)
+    assert not TOKENS.is_alive(1000.0)
