@@ -1,0 +1,123 @@
+"""Settings of the example project: SQLite and nothing else to install.
+
+``DATABASE_URL`` selects another database (it needs the extra ``demo`` and the driver),
+``CACHE_URL`` a Redis for the throttles' counters.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# This is a demonstration on your own machine: a known key, known passwords, debug pages.
+SECRET_KEY = "example-only-example-only-example-only-0123456789-abcdefghijklmnop"
+DEBUG = True
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+
+ROOT_URLCONF = "example_project.urls"
+WSGI_APPLICATION = "example_project.wsgi.application"
+ASGI_APPLICATION = "example_project.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "token_lifecycle",
+    "example_project.shop",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+def database() -> dict:
+    """The database that ``DATABASE_URL`` names, or a file beside ``manage.py``."""
+    if url := os.environ.get("DATABASE_URL"):
+        import dj_database_url
+
+        chosen = dict(dj_database_url.parse(url))
+    else:
+        chosen = {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "example.sqlite3"}
+    if chosen["ENGINE"] == "django.db.backends.sqlite3":
+        chosen["OPTIONS"] = {
+            # Readers do not wait for the writer (WAL), writers queue up instead of failing
+            # (timeout), and a transaction that will write says so at once (IMMEDIATE).
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+        }
+    return chosen
+
+
+DATABASES = {"default": database()}
+
+if "CACHE_URL" in os.environ:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": os.environ["CACHE_URL"],
+        }
+    }
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+
+STATIC_URL = "static/"
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["token_lifecycle.authentication.SessionTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+}
+
+SIMPLE_JWT = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=15)}
+
+TOKEN_LIFECYCLE = {
+    # Off only because the demo is plain http on localhost. Leave this line out in a project of
+    # your own: the cookie is then sent over https alone, and named so that browsers insist.
+    "COOKIE": {"SECURE": False},
+    # The default, said here because the page counts it down.
+    "REUSE_GRACE_PERIOD": timedelta(seconds=10),
+    # So that the admin shows what a refresh leaves behind. Busy sites leave it off.
+    "RECORD_ROTATIONS": True,
+}
+
+# What happens to sessions, on the terminal beside the requests.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {"token_lifecycle": {"handlers": ["console"], "level": "INFO"}},
+}
