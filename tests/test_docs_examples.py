@@ -1,0 +1,266 @@
+"""The examples of the pages work: each block compiles, and the marked ones run and are used."""
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
+from django.db import router
+from django.template import RequestContext, Template
+from django.test import RequestFactory, override_settings
+from django.urls import reverse
+from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework_simplejwt.tokens import AccessToken
+
+from token_lifecycle import api_errors, exceptions, lifecycle, tokens
+from token_lifecycle.conf import DEFAULTS
+from token_lifecycle.device import Device
+from token_lifecycle.models import EventKind, Session, SessionEvent
+from token_lifecycle.testing import PASSWORD, UserFactory, authorization, sign_in
+
+from .pages import HTTP_API, MARKED, PAGES, README, blocks, marked, run, the
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_every_python_block_compiles(code):
+    compile(code, "a block of the docs", "exec")
+
+
+@pytest.mark.parametrize("text", blocks("json"))
+def test_every_json_block_is_json(text):
+    json.loads(text)
+
+
+def test_every_mark_is_one_that_a_test_looks_for():
+    wanted = re.compile(r"(?:the|marked)\(f?\"([^\"]+)\"\)")
+    here = {test.read_text() for test in Path(__file__).parent.glob("test_docs*.py")}
+    known = {mark for text in here for mark in wanted.findall(text)}
+    known |= {"runs: preset AAL2", "runs: preset AAL3"}
+    used = {mark for text in PAGES.values() for _, mark, _ in MARKED.findall(text)}
+    assert used == known - {"runs: preset {level}"}
+
+
+def complaints(**settings):
+    with override_settings(**settings):
+        return [m for m in run_checks() if (m.id or "").startswith("token_lifecycle")]
+
+
+def settings_of(module):
+    return {name: value for name, value in vars(module).items() if name.isupper()}
+
+
+@pytest.mark.parametrize("code", marked("runs: settings"))
+def test_settings_blocks_pass_the_system_checks(code, monkeypatch):
+    monkeypatch.setenv("TOKEN_SIGNING_KEY", "0123456789abcdefghijklmnopqrstuvwxyz")
+    chosen = settings_of(run(code))
+    for app in chosen.pop("INSTALLED_APPS", []):
+        assert apps.is_installed(app)
+    assert chosen
+    assert complaints(**chosen) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "overall", "idle"),
+    [
+        ("AAL2", timedelta(hours=24), timedelta(hours=1)),
+        ("AAL3", timedelta(hours=12), timedelta(minutes=15)),
+    ],
+)
+def test_the_presets_stay_within_the_limits_of_their_level(level, overall, idle, api, user):
+    chosen = settings_of(run(the(f"runs: preset {level}")))
+    assert complaints(**chosen) == []
+    with override_settings(**chosen):
+        issued = lifecycle.start_session(user)
+    session = issued.session
+    assert session.expires_at - session.created_at <= overall
+    assert session.idle_expires_at - session.created_at <= idle
+    assert issued.expires_in < idle.total_seconds()
+
+
+def test_the_default_stays_within_the_first_level():
+    assert DEFAULTS["SESSION_LIFETIME"] <= timedelta(days=30)
+
+
+@pytest.mark.parametrize("code", marked("runs: urls"))
+def test_urls_blocks_mount_endpoints(code):
+    with override_settings(ROOT_URLCONF=run(code)):
+        if "browser_urls" in code:
+            assert reverse("token_lifecycle_browser:csrf") == "/auth/csrf/"
+        if "token_lifecycle.urls" in code:
+            assert reverse("token_lifecycle:obtain").endswith("/auth/obtain/")
+
+
+def test_another_kind_of_sign_in_hands_out_tokens_that_work(api, user):
+    view = run(the("runs: start_session"), verify_passkey=lambda data: user).PasskeyView.as_view()
+    answer = view(APIRequestFactory().post("/", {}, format="json")).data
+    api.credentials(HTTP_AUTHORIZATION=f"Bearer {answer['access']}")
+    assert api.get("/whoami/").status_code == 200
+    assert api.post("/auth/refresh/", {"refresh": answer["refresh"]}).status_code == 200
+    session = Session.objects.get()
+    assert session.auth_method == "passkey"
+    assert session.expires_at - session.created_at == timedelta(hours=8)
+
+
+@pytest.mark.parametrize(("old", "changes"), [(PASSWORD, True), ("wrong", False)])
+def test_the_password_view_keeps_its_own_session_and_ends_the_others(api, user, old, changes):
+    view = run(the("runs: keep_session")).ChangePasswordView.as_view()
+    here, there = lifecycle.start_session(user), lifecycle.start_session(user)
+    body = {"old_password": old, "new_password": "a longer and better one"}
+    request = APIRequestFactory().post("/", body, format="json", **authorization(here))
+    assert view(request).status_code == (204 if changes else 400)
+    assert api.get("/whoami/", **authorization(here)).status_code == 200
+    assert api.get("/whoami/", **authorization(there)).status_code == (401 if changes else 200)
+
+
+def test_the_blocks_that_end_sessions_end_them(db):
+    user = UserFactory(email="anna@left.example")
+    block = run(the("runs: revoke"))
+    kept = lifecycle.start_session(user).session
+    lifecycle.start_session(user)
+    assert block.somebody_reported_their_phone_stolen(user, kept.pk) == 1
+    assert block.the_company_left("@left.example") == 1
+    old = lifecycle.start_session(user).session
+    Session.objects.filter(pk=old.pk).update(created_at=old.created_at - timedelta(days=8))
+    run(the("runs: shorten"))
+    old.refresh_from_db()
+    assert old.revoked_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_receivers_hear_of_reuse_and_of_a_new_client():
+    block = run(the("runs: signals"))
+    user = UserFactory()
+    first = lifecycle.start_session(user, device=Device(user_agent="one"))
+    later = first.issued_at + timedelta(hours=1)
+    lifecycle.rotate(first.refresh, device=Device(user_agent="two"), now=later)
+    thief = Device(ip_address="192.0.2.66")
+    with pytest.raises(exceptions.TokenReused):
+        lifecycle.rotate(first.refresh, device=thief, now=later + timedelta(hours=1))
+    assert block.warned == [
+        f"{user.pk}: two after one",
+        f"{user.pk}: a copied token was used from 192.0.2.66",
+    ]
+
+
+def test_the_claims_hook_adds_claims(user):
+    with override_settings(TOKEN_LIFECYCLE={"ACCESS_CLAIMS": run(the("runs: claims")).claims}):
+        issued = lifecycle.start_session(user)
+    claims = tokens.parse_access(issued.access).claims
+    assert (claims["staff"], claims["amr"]) == (False, ["password"])
+
+
+def test_the_protected_views_answer_as_the_page_says(user):
+    block = run(the("runs: views"))
+    issued = lifecycle.start_session(user)
+    who = block.WhoAmIView.as_view()(APIRequestFactory().get("/", **authorization(issued)))
+    assert who.data["session"] == issued.session.pk
+    stale = APIRequestFactory().delete("/")
+    claims = tokens.parse_access(issued.access)
+    long_ago = claims.auth_time - timedelta(minutes=6)
+    old_claims = tokens.AccessClaims(
+        session_id=claims.session_id,
+        user_id=claims.user_id,
+        expires_at=claims.expires_at,
+        auth_time=long_ago,
+        claims={},
+    )
+    force_authenticate(stale, user, old_claims)
+    refused = block.DeleteAccountView.as_view()(stale)
+    assert (refused.status_code, refused.data["code"]) == (403, "reauthentication_required")
+    fresh = APIRequestFactory().delete("/", **authorization(issued))
+    assert block.DeleteAccountView.as_view()(fresh).status_code == 204
+    assert not get_user_model().objects.exists()
+
+
+def test_while_clients_move_both_kinds_of_token_work_but_no_ended_session(user):
+    authenticator = run(the("runs: migration")).OldOrNew()
+
+    def caller(access):
+        request = RequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {access}")
+        return authenticator.authenticate(request)[0]
+
+    issued = lifecycle.start_session(user)
+    assert caller(AccessToken.for_user(user)) == caller(issued.access) == user
+    for broken in ("x", issued.access[:-2]):
+        with pytest.raises(api_errors.BearerRefused):
+            caller(broken)
+    lifecycle.revoke_session(issued.session.pk)
+    with pytest.raises(api_errors.BearerRefused):
+        caller(issued.access)
+    # Signed with the same key, and of a user that the session is not of: simplejwt would take it.
+    claims = tokens.parse_access(lifecycle.start_session(user).access)
+    forged = AccessToken.for_user(UserFactory())
+    forged["sid"], forged["auth_time"] = str(claims.session_id), forged["iat"]
+    with pytest.raises(api_errors.BearerRefused):
+        caller(forged)
+
+
+def test_the_view_for_another_site_gives_a_csrf_token_that_is_not_stored():
+    answer = run(the("runs: csrf_token")).csrf_token(RequestFactory().get("/"))
+    assert len(json.loads(answer.content)["token"]) == 64
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_cors_comes_first_and_lets_in_nobody_but_the_page():
+    chosen = run(the("runs: cors"))
+    assert chosen.MIDDLEWARE[0].startswith("corsheaders.")
+    assert chosen.CORS_ALLOWED_ORIGINS == chosen.CSRF_TRUSTED_ORIGINS
+
+
+def test_the_router_keeps_users_and_sessions_together():
+    with override_settings(DATABASE_ROUTERS=[run(the("runs: router")).AccountsRouter()]):
+        assert router.db_for_write(Session) == router.db_for_write(get_user_model()) == "accounts"
+        assert router.allow_migrate("accounts", "token_lifecycle")
+        assert not router.allow_migrate("default", "token_lifecycle")
+
+
+def test_the_other_settings_name_what_exists():
+    assert "token_lifecycle" in run(the("runs: logging")).LOGGING["loggers"]
+    options = run(the("runs: sqlite")).DATABASES["default"]["OPTIONS"]
+    assert options["transaction_mode"] == "IMMEDIATE"
+
+
+def test_the_query_of_an_incident_finds_the_theft(user):
+    session = lifecycle.start_session(user).session
+    SessionEvent.objects.create(
+        kind=EventKind.REUSE_DETECTED,
+        session=session,
+        user=user,
+        created_at=session.created_at,
+        ip_address="192.0.2.66",
+    )
+    assert list(run(the("runs: incident")).by_address) == [("192.0.2.66", user.pk)]
+
+
+def json_after(text, heading):
+    """The first answer behind a heading."""
+    return json.loads(re.search(r"```json\n(.*?)```", text.partition(heading)[2], re.DOTALL)[1])
+
+
+def test_the_answers_shown_have_the_members_of_real_ones(api, user):
+    body = json.loads(the("example: obtain")) | {"username": user.get_username()}
+    answer = api.post("/auth/obtain/", body | {"password": PASSWORD}).json()
+    assert json_after(README, "## The endpoints").keys() == answer.keys()
+    assert json_after(HTTP_API, "`device_name` is optional").keys() == answer.keys()
+    refreshed = api.post("/auth/refresh/", {"refresh": answer["refresh"]})
+    assert json.loads(the("example: refresh")).keys() == {"refresh"}
+    assert refreshed.json().keys() == answer.keys()
+    sign_in(api, user)
+    listed, shown = api.get("/auth/sessions/").json(), json_after(HTTP_API, "## My devices")
+    assert shown.keys() == listed.keys()
+    assert shown["results"][0].keys() == listed["results"][0].keys()
+    assert api.post("/auth/logout-all/").json().keys() == json_after(HTTP_API, "everywhere").keys()
+    wrong = api.post("/auth/obtain/", {"username": "anna"}).json()
+    assert wrong == json_after(HTTP_API, "## Errors")
+
+
+def test_the_template_tells_the_client_where_the_endpoints_are():
+    (page,) = (block.values[0] for block in blocks("html"))
+    context = RequestContext(RequestFactory().get("/"))
+    html = Template(page).render(context)
+    assert '"refreshUrl": "/browser/refresh/"' in html
+    assert 'from "/static/token_lifecycle/client.min.js"' in html
