@@ -152,7 +152,9 @@ def launch(playwright, **options):
     return playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS, **options)
 
 
-@pytest.fixture(scope="module")
+# A browser for each test. A context that is closed while one of its pages is on the way to another
+# has been seen to stay open for ever; the end of a browser is enforced.
+@pytest.fixture
 def chromium(playwright):
     browser = launch(playwright)
     yield browser
@@ -252,7 +254,5 @@ class Profile:
 
 @pytest.fixture
 def profile(chromium, server):
-    context = chromium.new_context()
-    yield Profile(context, server)
+    yield Profile(chromium.new_context(), server)
     server.stage("release")
-    context.close()

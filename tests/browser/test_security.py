@@ -141,11 +141,9 @@ def https_server(tmp_path):
 
 
 def test_the_cookies_work_over_https_with_their_prefix(chromium, https_server):
-    context = chromium.new_context(ignore_https_errors=True)
-    profile = Profile(context, https_server)
+    profile = Profile(chromium.new_context(ignore_https_errors=True), https_server)
     assert_cookies_are_kept_well(profile, "__Secure-refresh_token")
     assert profile.cookie("__Secure-refresh_token")["secure"]
-    context.close()
 
 
 def test_the_template_tag_configures_the_client(profile):
