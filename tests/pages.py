@@ -15,7 +15,7 @@ PAGES = {
 README, SETTINGS = PAGES["README.md"], PAGES["docs/settings.md"]
 HTTP_API, CONCEPTS = PAGES["docs/http-api.md"], PAGES["docs/concepts.md"]
 OPERATIONS = PAGES["docs/operations.md"]
-SOURCES = "\n".join(path.read_text() for path in (ROOT / "token_lifecycle").glob("*.py"))
+SOURCES = "\n".join(path.read_text() for path in (ROOT / "token_lifecycle").glob("**/*.py"))
 
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 #: In front of a fence, and not to be seen in the rendered page: what to do with the block.

@@ -30,7 +30,6 @@ INVALID = 'Bearer realm="api", error="invalid_token"'
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 database = pytest.mark.django_db
-modes = pytest.mark.parametrize("mode", ["database", "none"])
 
 
 @pytest.fixture
@@ -39,7 +38,8 @@ def mode(request, settings):
     return request.param
 
 
-modes = pytest.mark.parametrize("mode", ["database", "none"], indirect=True)
+#: In a test that is a transaction the list in memory leaves everything to the database.
+modes = pytest.mark.parametrize("mode", ["database", "memory", "none"], indirect=True)
 
 
 def assert_refused(response, code):

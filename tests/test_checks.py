@@ -29,6 +29,8 @@ CHECKS = [
     checks.check_cookie,
     checks.check_insecure_cookie,
     checks.check_durations,
+    checks.check_memory,
+    checks.check_push,
     checks.check_throttle_rates,
     checks.check_claims_hook,
     checks.check_signing_key,
@@ -80,7 +82,11 @@ GOOD_VALUES = [
     ("IDLE_TIMEOUT", timedelta(seconds=1)),
     ("REUSE_GRACE_PERIOD", timedelta(0)),
     ("REVOCATION_CHECK", "none"),
+    ("REVOCATION_CHECK", "memory"),
     ("REVOCATION_POLL_INTERVAL", MINUTE),
+    ("REVOCATION_WHEN_STALE", "refuse"),
+    ("REVOCATION_PUSH", None),
+    ("REVOCATION_PUSH", {"BACKEND": "tests.test_checks.hook", "LOCATION": "redis://host"}),
     ("MAX_SESSIONS_PER_USER", 1),
     ("MAX_SESSIONS_PER_USER", None),
     ("SESSION_LIMIT_POLICY", "refuse"),
@@ -105,6 +111,11 @@ BAD_VALUES = [
     ("REVOCATION_CHECK", "Database"),
     ("REVOCATION_CHECK", None),
     ("REVOCATION_POLL_INTERVAL", timedelta(0)),
+    ("REVOCATION_POLL_INTERVAL", timedelta(milliseconds=99)),
+    ("REVOCATION_WHEN_STALE", "allow"),
+    ("REVOCATION_PUSH", "redis://host"),
+    ("REVOCATION_PUSH", {"LOCATION": "redis://host"}),
+    ("REVOCATION_PUSH", {"BACKEND": "tests.test_checks.hook", "DB": 1}),
     ("MAX_SESSIONS_PER_USER", 0),
     ("MAX_SESSIONS_PER_USER", True),
     ("MAX_SESSIONS_PER_USER", "3"),
@@ -138,6 +149,28 @@ def test_a_value_of_the_wrong_kind_is_reported_by_name(name, value):
 
 def test_each_setting_has_a_good_and_a_bad_value_here():
     assert {name for name, _ in GOOD_VALUES} == {name for name, _ in BAD_VALUES} == set(DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("mode", "access", "expected"),
+    [
+        ("memory", DAY, []),
+        ("memory", DAY + MINUTE, ["E022"]),
+        ("database", DAY + MINUTE, []),
+        ("memory", "a day", []),
+    ],
+)
+def test_a_list_in_memory_has_to_hold_what_ends_within_an_access_lifetime(mode, access, expected):
+    check_error_codes(
+        expected,
+        TOKEN_LIFECYCLE={"REVOCATION_CHECK": mode},
+        SIMPLE_JWT={"ACCESS_TOKEN_LIFETIME": access},
+    )
+
+
+def test_a_push_that_cannot_be_imported_is_reported():
+    push = {"BACKEND": "tests.nowhere.Push"}
+    check_error_codes(["E032"], TOKEN_LIFECYCLE={"REVOCATION_PUSH": push})
 
 
 @pytest.mark.parametrize(

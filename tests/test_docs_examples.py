@@ -116,6 +116,25 @@ def test_the_password_view_keeps_its_own_session_and_ends_the_others(api, user, 
     assert api.get("/whoami/", **authorization(there)).status_code == (401 if changes else 200)
 
 
+def test_the_strict_view_refuses_what_a_list_in_memory_may_not_know_yet(user, options):
+    options(REVOCATION_CHECK="none")
+    block = run(the("runs: fresh"))
+    issued = lifecycle.start_session(user)
+    factory = APIRequestFactory()
+    catalogue, payment = block.Catalogue.as_view(), block.Payment.as_view()
+
+    def answers():
+        headers = authorization(issued)
+        return (
+            catalogue(factory.get("/", **headers)).status_code,
+            payment(factory.post("/", **headers)).status_code,
+        )
+
+    assert answers() == (200, 200)
+    lifecycle.revoke_session(issued.session.pk)
+    assert answers() == (200, 401)
+
+
 def test_the_blocks_that_end_sessions_end_them(db):
     user = UserFactory(email="anna@left.example")
     block = run(the("runs: revoke"))

@@ -164,7 +164,7 @@ def refuse(token):
     with CaptureQueriesContext(connection) as captured:
         assert is_refused(token, device=LAPTOP)
     sent = [query["sql"] for query in captured.captured_queries]
-    assert len(sent) <= 8
+    assert len(sent) <= 9
     return [sql for sql in sent if sql.startswith(WRITES)]
 
 
@@ -182,10 +182,10 @@ def test_invariant_07_a_refusal_writes_nothing_but_the_first_discovery(user, clo
         assert everything_stored() == before
     lifecycle.rotate(stolen.refresh)
     clock.shift(timedelta(minutes=1))
-    assert len(refuse(stolen.refresh)) == 3  # the end and two events
+    assert len(refuse(stolen.refresh)) == 4  # the end, its notice and two events
     assert refuse(stolen.refresh) == []
     type(user).objects.update(password="changed behind our back")
-    assert len(refuse(changed.refresh)) == 2
+    assert len(refuse(changed.refresh)) == 3
     assert refuse(changed.refresh) == []
     type(user).objects.update(is_active=False)
     assert refuse(burst.refresh) == []

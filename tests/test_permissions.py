@@ -1,15 +1,18 @@
-"""Proof of identity ages; a refresh does not make it younger."""
+"""Proof of identity ages, and no refresh makes it younger; some views take no list's word."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 from django.urls import path
+from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from token_lifecycle import lifecycle
-from token_lifecycle.permissions import SignedInRecently
+from token_lifecycle.authentication import StatelessSessionTokenAuthentication
+from token_lifecycle.models import Session
+from token_lifecycle.permissions import RequireFresh, SignedInRecently
 from token_lifecycle.testing import authorization, sign_in
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -81,3 +84,53 @@ def test_a_user_who_came_by_other_means_has_proved_nothing(api, user):
 def test_the_permission_for_another_age_leaves_the_first_alone():
     assert SignedInRecently.within(FIVE_MINUTES).age == FIVE_MINUTES
     assert SignedInRecently.age == timedelta(minutes=15)
+
+
+class Fresh(APIView):
+    permission_classes = [RequireFresh]
+
+    def get(self, request):
+        return Response("paid")
+
+
+class FreshAndStateless(Fresh):
+    authentication_classes = [StatelessSessionTokenAuthentication]
+
+
+urlpatterns += [
+    path("fresh/", Fresh.as_view()),
+    path("fresh/stateless/", FreshAndStateless.as_view()),
+]
+
+
+@pytest.mark.parametrize("mode", ["database", "memory", "none"])
+@pytest.mark.parametrize("url", ["/fresh/", "/fresh/stateless/"])
+def test_a_view_that_requires_it_asks_the_database_whatever_the_mode(api, user, options, mode, url):
+    options(REVOCATION_CHECK=mode)
+    issued = sign_in(api, user)
+    assert api.get(url).status_code == 200
+    Session.objects.update(revoked_at=timezone.now(), revocation_reason="admin")
+    response = api.get(url, **authorization(issued))
+    assert response.status_code == 401
+    assert response.json()["code"] == "session_revoked"
+
+
+def test_where_the_database_was_asked_already_it_costs_no_further_statement(
+    api, user, django_assert_num_queries
+):
+    sign_in(api, user)
+    with django_assert_num_queries(1):
+        assert api.get("/fresh/").status_code == 200
+
+
+def test_elsewhere_it_costs_one_statement(api, user, options, django_assert_num_queries):
+    options(REVOCATION_CHECK="none")
+    sign_in(api, user)
+    with django_assert_num_queries(1):
+        assert api.get("/fresh/stateless/").status_code == 200
+
+
+def test_without_a_token_nothing_is_fresh(api, user):
+    assert api.get("/fresh/").status_code == 401
+    api.force_authenticate(user)
+    assert api.get("/fresh/").status_code == 403

@@ -116,11 +116,12 @@ def test_a_batch_costs_one_reading_and_one_removal_however_large(rows):
         connection,
     ) as captured:
         lifecycle.prune(batch_size=rows)
-    # Three sets, each asked once more whether anything is left; one DELETE, savepoints aside.
+    # Four sets, each asked once more whether anything is left; one DELETE, savepoints aside.
     statements = [q["sql"].split()[0] for q in captured.captured_queries]
     assert [s for s in statements if "SAVEPOINT" not in s and s != "RELEASE"] == [
         "SELECT",
         "DELETE",
+        "SELECT",
         "SELECT",
         "SELECT",
         "SELECT",

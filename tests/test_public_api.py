@@ -54,6 +54,7 @@ VERBS = {
         "(refresh, *, user=None, reason=RevocationReason.LOGOUT, device=None, now=None)"
     ),
     "keep_session": "(session_id)",
+    "is_vouched_for": "(claims)",
 }
 
 
@@ -164,8 +165,15 @@ def test_the_authenticator_is_public_and_says_what_request_auth_is():
     assert fields == ["session_id", "user_id", "expires_at", "auth_time", "claims"]
 
 
-def test_the_permission_is_public():
+def test_the_authenticators_for_other_checks_are_public():
+    stateless = authentication.StatelessSessionTokenAuthentication
+    assert issubclass(stateless, authentication.SessionTokenAuthentication)
+    assert authentication.SessionTokenAuthentication.revocation_check is None
+
+
+def test_the_permissions_are_public():
     assert parameters(permissions.SignedInRecently.within) == "(age)"
+    assert inspect.isclass(permissions.RequireFresh)
 
 
 def test_helpers_for_tests_are_public():
@@ -182,6 +190,8 @@ def test_these_settings_are_public():
         "REUSE_GRACE_PERIOD",
         "REVOCATION_CHECK",
         "REVOCATION_POLL_INTERVAL",
+        "REVOCATION_WHEN_STALE",
+        "REVOCATION_PUSH",
         "MAX_SESSIONS_PER_USER",
         "SESSION_LIMIT_POLICY",
         "COOKIE",

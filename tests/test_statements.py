@@ -92,7 +92,8 @@ def test_a_sign_in_is_one_transaction_of_two_rows():
     assert sent == ["BEGIN", "INSERT", "INSERT", "COMMIT"]
 
 
-END = ["BEGIN", "UPDATE", "INSERT", "COMMIT"]
+#: The sessions, their events, and the notice for those that check by a list in memory.
+END = ["BEGIN", "UPDATE", "INSERT", "INSERT", "COMMIT"]
 
 
 def many(user, sessions):
@@ -137,10 +138,16 @@ def test_a_sign_in_at_the_limit_costs_the_same_for_any_number_evicted(sessions, 
     assert [s for s in sent if s not in {"SAVEPOINT", "RELEASE"}] == [
         "BEGIN",
         *["UPDATE", "SELECT"],  # queue up, count
-        *["UPDATE", "INSERT"],  # evict, with events
+        *["UPDATE", "INSERT", "INSERT"],  # evict, with events and notices
         *["INSERT", "INSERT"],  # the session and its event
         "COMMIT",
     ]
+
+
+def test_where_no_list_is_asked_an_end_writes_no_notice(issued, settings):
+    settings.TOKEN_LIFECYCLE = {**settings.TOKEN_LIFECYCLE, "REVOCATION_CHECK": "none"}
+    sent = statements(lambda: lifecycle.revoke_session(issued.session.pk))
+    assert sent == ["BEGIN", "UPDATE", "INSERT", "COMMIT"]
 
 
 def test_a_logout_is_one_transaction_and_for_strangers_one_statement(issued):

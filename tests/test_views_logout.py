@@ -172,7 +172,7 @@ class TestLogoutAll:
         for count in (1, 40):
             SessionFactory.create_batch(count, user=user)
             sign_in(api, user)
-            with django_assert_max_num_queries(5):
+            with django_assert_max_num_queries(6):
                 assert api.post(LOGOUT_ALL).json() == {"revoked": count + 1}
 
     def test_a_deletion_in_the_query_string_is_not_a_body(self, api, user, issued):

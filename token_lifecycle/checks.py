@@ -42,6 +42,18 @@ def _is_duration(value: Any) -> bool:
     return isinstance(value, timedelta) and value >= ZERO
 
 
+def _is_poll_interval(value: Any) -> bool:
+    return isinstance(value, timedelta) and value >= timedelta(milliseconds=100)
+
+
+def _is_push(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, dict)
+        and "BACKEND" in value
+        and all(isinstance(text, str) for entry in value.items() for text in entry)
+    )
+
+
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
@@ -55,8 +67,16 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "SESSION_LIFETIME": (_is_positive_duration, "a positive timedelta"),
     "IDLE_TIMEOUT": (_is_positive_duration, "a positive timedelta"),
     "REUSE_GRACE_PERIOD": (_is_duration, "a timedelta, zero for strict reuse detection"),
-    "REVOCATION_CHECK": (lambda v: v in ("database", "none"), '"database" or "none"'),
-    "REVOCATION_POLL_INTERVAL": (_is_positive_duration, "a positive timedelta"),
+    "REVOCATION_CHECK": (
+        lambda v: v in ("database", "memory", "none"),
+        '"database", "memory" or "none"',
+    ),
+    "REVOCATION_POLL_INTERVAL": (_is_poll_interval, "a timedelta of 100 ms or more"),
+    "REVOCATION_WHEN_STALE": (
+        lambda v: v in ("database", "refuse"),
+        '"database" or "refuse"',
+    ),
+    "REVOCATION_PUSH": (_is_push, 'None or a dict of texts with a "BACKEND"'),
     "MAX_SESSIONS_PER_USER": (
         lambda v: v is None or (type(v) is int and v > 0),
         "a positive integer or None",
@@ -223,6 +243,38 @@ def check_durations(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+#: An access token that lives for longer makes the list in memory hold more than a day of ends.
+LONGEST_IN_MEMORY = timedelta(days=1)
+
+
+def check_memory(**kwargs: Any) -> list[CheckMessage]:
+    """E022: an access lifetime that the list in memory cannot hold the ends of."""
+    access = _dict("SIMPLE_JWT").get("ACCESS_TOKEN_LIFETIME", DEFAULT_ACCESS_LIFETIME)
+    if _value("REVOCATION_CHECK") != "memory" or not _is_positive_duration(access):
+        return []
+    if access <= LONGEST_IN_MEMORY:
+        return []
+    return [
+        Error(
+            'REVOCATION_CHECK = "memory" needs access tokens that live for a day at most.',
+            id="token_lifecycle.E022",
+        )
+    ]
+
+
+def check_push(**kwargs: Any) -> list[CheckMessage]:
+    """E032: ``REVOCATION_PUSH`` names nothing that can be imported."""
+    push = _value("REVOCATION_PUSH")
+    if push is None or not _is_push(push):
+        return []
+    try:
+        import_string(push["BACKEND"])
+    except ImportError as error:
+        message = f"the BACKEND of REVOCATION_PUSH cannot be imported: {error}"
+        return [Error(message, id="token_lifecycle.E032")]
+    return []
+
+
 def check_clock(**kwargs: Any) -> list[CheckMessage]:
     """E060: local time without a zone, in which an hour comes twice a year."""
     if settings.USE_TZ:
@@ -303,6 +355,8 @@ def register_all() -> None:
         check_cookie,
         check_csrf_cookie,
         check_durations,
+        check_memory,
+        check_push,
         check_throttle_rates,
         check_claims_hook,
         check_signing_key,

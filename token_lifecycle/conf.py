@@ -24,6 +24,8 @@ DEFAULTS: Mapping[str, Any] = {
     "REUSE_GRACE_PERIOD": timedelta(seconds=10),
     "REVOCATION_CHECK": "database",
     "REVOCATION_POLL_INTERVAL": timedelta(seconds=1),
+    "REVOCATION_WHEN_STALE": "database",
+    "REVOCATION_PUSH": None,
     "MAX_SESSIONS_PER_USER": None,
     "SESSION_LIMIT_POLICY": "evict_oldest",
     "COOKIE": {},
@@ -84,6 +86,15 @@ class AppSettings:
         return cast("timedelta", self._get("REVOCATION_POLL_INTERVAL"))
 
     @property
+    def revocation_when_stale(self) -> str:
+        return cast("str", self._get("REVOCATION_WHEN_STALE"))
+
+    @property
+    def revocation_push(self) -> dict[str, str] | None:
+        """The ``BACKEND`` that brings notices at once, and what it is called with."""
+        return cast("dict[str, str] | None", self._get("REVOCATION_PUSH"))
+
+    @property
     def max_sessions_per_user(self) -> int | None:
         return cast("int | None", self._get("MAX_SESSIONS_PER_USER"))
 
@@ -137,6 +148,17 @@ class AppSettings:
             "timedelta",
             self.simple_jwt.get("ACCESS_TOKEN_LIFETIME", DEFAULT_ACCESS_LIFETIME),
         )
+
+    @property
+    def leeway(self) -> timedelta:
+        """What clocks may differ by; PyJWT takes seconds as well."""
+        leeway = self.simple_jwt.get("LEEWAY") or 0
+        return leeway if isinstance(leeway, timedelta) else timedelta(seconds=leeway)
+
+    @property
+    def access_token_reach(self) -> timedelta:
+        """How long after it was issued an access token may still be honoured."""
+        return self.access_token_lifetime + self.leeway
 
 
 app_settings = AppSettings()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.db import OperationalError, router, transaction
 from django.dispatch import Signal
 
-from . import signals
+from . import feed, signals, tokens
 from .device import Device
 from .exceptions import Unavailable
 from .managers import SessionQuerySet, lost_to_another
@@ -112,6 +112,8 @@ def end(
                 ip_address=client.ip_address,
                 user_agent=client.user_agent,
             )
+            user_id = None if user is None else tokens.user_id_of(user)
+            feed.publish(ended, count=count, user_id=user_id, at=now)
             announce(
                 signals.session_revoked,
                 sessions=ended,

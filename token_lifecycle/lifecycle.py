@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -37,9 +38,11 @@ from .exceptions import (
     Unavailable,
     UserInactive,
 )
+from .feed import feed, longest_life
 from .journal import ATTEMPTS
 from .managers import SessionQuerySet, lost_to_another
-from .models import EventKind, RevocationReason, Session, SessionEvent
+from .models import EventKind, RevocationNotice, RevocationReason, Session, SessionEvent
+from .revocation import Standing
 from .rotation import SessionState, Verdict, burst_after, judge
 from .tokens import AccessClaims, RefreshClaims
 from .user_changes import keep_session, password_matches
@@ -48,6 +51,7 @@ __all__ = [
     "IssuedTokens",
     "Pruned",
     "check_access",
+    "is_vouched_for",
     "keep_session",
     "prune",
     "revoke_by_token",
@@ -428,6 +432,28 @@ def check_access(claims: AccessClaims, *, now: datetime | None = None) -> Sessio
     return session
 
 
+def is_vouched_for(claims: AccessClaims) -> bool:
+    """Whether the list in memory knows a verified access token's session to be live.
+
+    Costs no statement. False is no refusal: only the database can tell (``check_access``). The
+    list knows what was ended, and not that a user was deactivated or given a new password by
+    ``QuerySet.update``: the session's next refresh finds out.
+
+    :raises SessionRevoked: the session was ended.
+    :raises Unavailable: the list is too old, and ``REVOCATION_WHEN_STALE`` is ``"refuse"``.
+    """
+    lived = timedelta(seconds=claims.claims["exp"] - claims.claims["iat"] - 1)
+    if lived > app_settings.access_token_lifetime:
+        # From the time of a longer lifetime: the list may have forgotten it before it expires.
+        return False
+    standing = feed.standing(
+        session_id=claims.session_id, user_id=claims.user_id, signed_in_at=claims.auth_time
+    )
+    if standing is Standing.ENDED:
+        raise SessionRevoked(session_id=claims.session_id)
+    return standing is Standing.LIVE
+
+
 # Revoke
 
 
@@ -525,21 +551,28 @@ def prune(
     """
     now = now or timezone.now()
     # Ended rows are what tells that an access token is dead: they stay until the last one is.
-    before = now - max(app_settings.retention, app_settings.access_token_lifetime)
+    before = now - max(app_settings.retention, app_settings.access_token_reach)
     sessions = Session.objects.primary()
     events = SessionEvent.objects.using(journal.database())
-    return Pruned(
+    notices = RevocationNotice.objects.using(journal.database())
+    remove = partial(_prune, batch_size=batch_size, dry_run=dry_run, progress=progress)
+    pruned = Pruned(
         # Two sets and not one with OR: each has its index.
-        sessions=_prune(sessions.filter(revoked_at__lt=before), batch_size, dry_run, progress)
-        + _prune(
-            sessions.filter(revoked_at=None, expires_at__lt=before), batch_size, dry_run, progress
-        ),
-        events=_prune(events.filter(created_at__lt=before), batch_size, dry_run, progress),
+        sessions=remove(sessions.filter(revoked_at__lt=before))
+        + remove(sessions.filter(revoked_at=None, expires_at__lt=before)),
+        events=remove(events.filter(created_at__lt=before)),
     )
+    # Of no interest to anybody who counts.
+    _prune(notices.filter(at__lt=now - longest_life()), batch_size=batch_size, dry_run=dry_run)
+    return pruned
 
 
 def _prune(
-    rows: QuerySet[Any], batch_size: int, dry_run: bool, progress: Callable[[int], None]
+    rows: QuerySet[Any],
+    *,
+    batch_size: int,
+    dry_run: bool,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> int:
     if dry_run:
         return rows.count()
@@ -560,8 +593,8 @@ def _issue(
 ) -> IssuedTokens:
     """Sign the tokens of the session's present generation."""
     user_id = tokens.user_id_of(session.user)
-    access_expires_at = min(now + app_settings.access_token_lifetime, session.expires_at)
     refresh_expires_at = min(session.idle_expires_at, session.expires_at)
+    access_expires_at = min(now + app_settings.access_token_lifetime, refresh_expires_at)
     return IssuedTokens(
         access=tokens.mint_access(
             session_id=session.pk,

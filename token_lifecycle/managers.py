@@ -20,7 +20,7 @@ from django.db.models.sql import Query, UpdateQuery
 from .prepared import PreparedStatement
 
 if TYPE_CHECKING:
-    from .models import Session, SessionEvent  # noqa: F401
+    from .models import RevocationNotice, Session, SessionEvent  # noqa: F401
 
 #: What the refresh rule reads, and what the answer is made of.
 REFRESH_COLUMNS = (
@@ -180,6 +180,15 @@ class SessionEventManager(models.Manager["SessionEvent"]):
             **values,
         }
         _insert_from_select(self.model, sessions.exclude(Exists(recorded)), copied)
+
+
+class RevocationNoticeManager(models.Manager["RevocationNotice"]):
+    """Writing what processes that check by a list in memory read."""
+
+    def name_each(self, sessions: SessionQuerySet) -> None:
+        """One notice for each of the sessions, in one statement."""
+        named: dict[str, Any] = {"session_id": F("pk"), "at": F("revoked_at"), "user_id": ""}
+        _insert_from_select(self.model, sessions, named)
 
 
 def lost_to_another(error: OperationalError) -> bool:

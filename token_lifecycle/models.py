@@ -16,7 +16,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .device import DEVICE_NAME_LENGTH, USER_AGENT_LENGTH
-from .managers import SessionEventManager, SessionManager
+from .managers import RevocationNoticeManager, SessionEventManager, SessionManager
 
 if sys.version_info >= (3, 14):
     from uuid import uuid7
@@ -187,3 +187,22 @@ class SessionEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.session_id or ''}".strip()
+
+
+class RevocationNotice(models.Model):
+    """That something ended, for processes that check access tokens by a list in memory.
+
+    A row for each ended session, or one for very many. It is of use for as long as an access token
+    lives, and removed by ``prune``. No foreign keys: it outlives what it is about.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(db_index=True)
+    session_id = models.UUIDField(null=True)
+    #: Without a session: whose, as the user-id claim has it; empty for everybody's.
+    user_id = models.CharField(max_length=255, blank=True)
+
+    objects = RevocationNoticeManager()
+
+    def __str__(self) -> str:
+        return str(self.session_id or self.user_id or "everybody")

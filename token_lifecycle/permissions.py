@@ -9,6 +9,9 @@ from django.utils import timezone
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from . import lifecycle
+from .api_errors import BearerRefused
+from .exceptions import TokenRefused
 from .tokens import AccessClaims
 
 
@@ -31,3 +34,26 @@ class SignedInRecently(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         claims = request.auth
         return isinstance(claims, AccessClaims) and timezone.now() - claims.auth_time <= self.age
+
+
+class RequireFresh(BasePermission):
+    """Ask the database about the session, in a view whose answer no list in memory may give.
+
+    For the few views where a second is too long (payments, deletion), beside ``IsAuthenticated``,
+    where ``REVOCATION_CHECK`` is ``"memory"`` or ``"none"`` or the authenticator the stateless one.
+    Costs one statement, and none where the authenticator has asked already.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether the session may act, this very moment.
+
+        :raises BearerRefused: 401, when it has ended.
+        """
+        if not isinstance(request.auth, AccessClaims):
+            return False
+        if not getattr(request.successful_authenticator, "asks_database", False):
+            try:
+                lifecycle.check_access(request.auth)
+            except TokenRefused as error:
+                raise BearerRefused(error) from error
+        return True

@@ -159,7 +159,7 @@ class DeletingAdmin(EndingAdmin):
 
 def removable(now: datetime) -> Q:
     """Over, and no access token of theirs is alive for which the row would be missed."""
-    issued_before = now - app_settings.access_token_lifetime
+    issued_before = now - app_settings.access_token_reach
     past_a_limit = Q(expires_at__lte=now) | Q(idle_expires_at__lte=now)
     return Q(revoked_at__lte=issued_before) | (Q(revoked_at=None) & past_a_limit)
 

@@ -26,7 +26,7 @@ def effect_text() -> str:
     """When the access tokens of an ended session stop to work."""
     match app_settings.revocation_check:
         case "none":
-            minutes = ceil(app_settings.access_token_lifetime.total_seconds() / 60)
+            minutes = ceil(app_settings.access_token_reach.total_seconds() / 60)
             return ngettext(
                 "Access tokens that were already issued work until they expire, "
                 "for up to %(minutes)d minute.",
