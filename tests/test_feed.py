@@ -188,8 +188,16 @@ def test_in_the_process_that_ended_it_a_session_is_refused_at_once(api, issued, 
 
 
 def test_what_ended_before_the_process_began_is_known_to_it(issued):
-    lifecycle.revoke_session(issued.session.pk)
+    at = timezone.now() - timedelta(minutes=14)
+    RevocationNotice.objects.create(at=at, session_id=issued.session.pk)
     assert vouched(issued) == "ended"
+
+
+def test_what_ended_longer_ago_than_an_access_token_lives_is_not_read(issued):
+    at = timezone.now() - feed_module.longest_life() - timedelta(minutes=1)
+    RevocationNotice.objects.create(at=at, session_id=issued.session.pk)
+    vouched(issued)
+    assert len(feed._list) == 0
 
 
 @pytest.mark.usefixtures("often")
@@ -285,6 +293,19 @@ def test_few_sessions_of_many_users_are_named_one_by_one():
     assert named == {ended.session.pk for ended in issued}
 
 
+def test_a_persons_own_pages_work_while_the_user_is_not_read_yet(api, user, settings):
+    settings.ROOT_URLCONF = "tests.urls"
+    here, there = lifecycle.start_session(user), lifecycle.start_session(user)
+    assert vouched(here) is True
+    listed = api.get("/auth/sessions/", **authorization(here)).json()["results"]
+    assert {row["id"] for row in listed} == {str(here.session.pk), str(there.session.pk)}
+    detail = f"/auth/sessions/{there.session.pk}/"
+    assert api.delete(detail, **authorization(here)).status_code == 204
+    assert api.get("/auth/sessions/", **authorization(there)).status_code == 401
+    assert api.post("/auth/logout-all/", **authorization(here)).json() == {"revoked": 1}
+    assert api.get("/auth/sessions/", **authorization(here)).status_code == 401
+
+
 def test_an_end_that_is_rolled_back_is_none(issued):
     assert vouched(issued) is True
     with transaction.atomic():
@@ -350,6 +371,23 @@ def test_a_list_that_cannot_be_read_vouches_for_nobody_and_says_so_once(
 
 
 @pytest.mark.usefixtures("often")
+def test_a_connection_that_broke_is_replaced(issued, monkeypatch, caplog):
+    eventually(True, lambda: patiently(issued))
+    broken = []
+    read = feed._read
+
+    def breaking(started):
+        if not broken:
+            broken.append(connections["default"].connection)
+            broken[0].close()
+        read(started)
+
+    monkeypatch.setattr(feed, "_read", breaking)
+    eventually(1, lambda: caplog.messages.count("the revocation feed is read again"))
+    eventually(True, lambda: patiently(issued))
+
+
+@pytest.mark.usefixtures("often")
 def test_where_the_settings_say_so_each_request_asks_the_database_meanwhile(
     api, issued, outage, options
 ):
@@ -386,16 +424,49 @@ def test_a_thread_that_hangs_vouches_for_nobody(issued, monkeypatch):
 
 
 @pytest.mark.usefixtures("often")
-def test_the_age_of_a_list_counts_from_before_it_was_read(issued, monkeypatch):
+def test_a_thread_that_hangs_for_long_is_given_up_and_another_one_reads(issued, monkeypatch):
     eventually(True, lambda: patiently(issued))
+    hanging, go_on = threading.Event(), threading.Event()
     read = feed._read
 
-    def slowly(started):
+    def hang_once(started):
+        if not hanging.is_set():
+            hanging.set()
+            go_on.wait(PATIENCE)
         read(started)
+
+    ages = []
+
+    def noting(self, name, value):
+        if name == "_read_at":
+            ages.append(value)
+        object.__setattr__(self, name, value)
+
+    monkeypatch.setattr(feed_module, "HUNG", 0.2)
+    monkeypatch.setattr(feed, "_read", hang_once)
+    monkeypatch.setattr(feed_module.Feed, "__setattr__", noting, raising=False)
+    hanging.wait(PATIENCE)
+    given_up = feed._thread
+    eventually("stale", lambda: patiently(issued))
+    eventually(True, lambda: patiently(issued))
+    assert feed._thread is not given_up
+    go_on.set()
+    given_up.join(PATIENCE)
+    assert not given_up.is_alive()
+    assert feed.in_use
+    assert ages == sorted(ages)  # what it read at last is old, and passes for nothing else
+
+
+@pytest.mark.usefixtures("often")
+def test_the_age_of_a_list_counts_from_before_it_was_read(issued, monkeypatch):
+    learn = feed.learn
+
+    def slowly(notices):
+        learn(notices)
         time.sleep(0.2)  # two intervals: by its end it is worth nothing
 
-    monkeypatch.setattr(feed, "_read", slowly)
-    eventually("stale", lambda: patiently(issued))
+    monkeypatch.setattr(feed, "learn", slowly)
+    assert {patiently(issued) for _ in range(200)} == {"stale"}
 
 
 def test_a_thread_that_died_is_replaced(issued, monkeypatch):

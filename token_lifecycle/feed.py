@@ -18,12 +18,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any, Protocol
 from uuid import UUID
 
-from django.db import connections, router, transaction
+from django.db import DatabaseError, connections, router, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -45,6 +46,9 @@ WHOLE = 300.0
 IDLE = 60.0
 #: Seconds that the thread listens at a time, deaf to being stopped.
 LISTEN = 1.0
+#: Seconds after which a thread that waits for the database is given up, and another one tries. A
+#: connection to a server that vanished may wait for an hour.
+HUNG = 30.0
 #: How much later than its date a notice may come to be known: the clocks of servers, transactions
 #: that take minutes.
 LATE = timedelta(minutes=5)
@@ -127,6 +131,7 @@ class Feed:
         #: When was which number the highest; oldest first.
         self._marks: deque[tuple[float, int]] = deque()
         self._asked_at = 0.0
+        self._reading_since = 0.0
 
     @property
     def in_use(self) -> bool:
@@ -145,6 +150,8 @@ class Feed:
         if self._thread is None:
             self._start()
         if self._is_stale(interval):
+            if time.monotonic() - self._reading_since > HUNG + interval:
+                self._start(instead_of=self._thread)
             self._tried.wait(interval)  # for a thread that has just begun
             if self._is_stale(interval):
                 if app_settings.revocation_when_stale == "refuse":
@@ -169,10 +176,11 @@ class Feed:
     def _is_stale(self, interval: float) -> bool:
         return self._read_at is None or time.monotonic() - self._read_at > interval
 
-    def _start(self) -> None:
+    def _start(self, instead_of: threading.Thread | None = None) -> None:
         with self._starting:
-            if self._thread is None:
+            if self._thread is instead_of:
                 self._tried.clear()
+                self._reading_since = time.monotonic()
                 self._thread = threading.Thread(
                     target=self._run, name="token_lifecycle feed", daemon=True
                 )
@@ -181,8 +189,8 @@ class Feed:
     def _run(self) -> None:
         failing, push = False, configured_push()
         try:
-            while not self._stop.is_set() and time.monotonic() - self._asked_at < IDLE:
-                started = time.monotonic()
+            while self._is_wanted():
+                self._reading_since = started = time.monotonic()
                 try:
                     self._read(started)
                 except Exception:
@@ -190,7 +198,8 @@ class Feed:
                     if not failing:
                         logger.exception("the revocation feed cannot be read")
                     failing = True
-                    connections[_database()].close()
+                    with suppress(DatabaseError):  # of a connection that has gone already
+                        connections[_database()].close()
                 else:
                     if failing:
                         logger.warning("the revocation feed is read again")
@@ -198,10 +207,19 @@ class Feed:
                 self._tried.set()
                 self._wait(push, started)
         finally:
-            self._thread = None
             connections.close_all()
-            if push is not None:
-                push.close()
+            if self._is_mine():
+                self._thread = None
+                if push is not None:
+                    push.close()
+
+    def _is_mine(self) -> bool:
+        """Whether this thread is the one that reads, and not one that was given up."""
+        return self._thread is threading.current_thread()
+
+    def _is_wanted(self) -> bool:
+        asked = time.monotonic() - self._asked_at < IDLE
+        return asked and self._is_mine() and not self._stop.is_set()
 
     def _wait(self, push: Push | None, started: float) -> None:
         """Until half an interval after ``started``, with an ear on the push."""
@@ -220,10 +238,12 @@ class Feed:
         # Newest first: what is cut off at the end is what is known best.
         read = list(rows.values_list("pk", "at", "session_id", "user_id")[: MAX_SESSIONS + 1])
         self.learn(Notice(at=at, session_id=sid, user_id=user) for _, at, sid, user in read)
+        if not self._is_mine():
+            return
         if read:
             self._marks.append((started, read[0][0]))
-        self._list.forget(now=started)
         if whole:
+            self._list.forget(now=started)
             self._read_whole_at = started
         self._read_at = started
 
