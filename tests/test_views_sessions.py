@@ -90,13 +90,30 @@ class TestSessionList:
         sign_in(api, user)
         assert_answer(api.get(SESSIONS, {"page": page}), 404, "not_found")
 
-    def test_the_list_costs_three_statements_however_long_it_is(
-        self, api, user, django_assert_num_queries
+    @pytest.mark.parametrize("own", [1, 49])
+    def test_a_list_that_fits_on_a_page_costs_one_statement_beside_the_check(
+        self, api, user, own, django_assert_num_queries
     ):
-        SessionFactory.create_batch(30, user=user)
+        SessionFactory.create_batch(own, user=user)
         sign_in(api, user)
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(2):
+            assert api.get(SESSIONS).json()["count"] == own + 1
+
+    @pytest.mark.parametrize("page", ["1", "3"])
+    def test_a_longer_list_is_counted_and_read_a_page_at_a_time(
+        self, api, user, page, django_assert_num_queries
+    ):
+        SessionFactory.create_batch(8, user=user)
+        sign_in(api, user)
+        with django_assert_num_queries(4):
+            answer = api.get(SESSIONS, {"page": page, "page_size": 3}).json()
+        assert (answer["count"], len(answer["results"])) == (9, 3)
+
+    def test_no_more_of_a_session_is_read_than_is_shown(self, api, user, django_assert_num_queries):
+        sign_in(api, user)
+        with CaptureQueriesContext(connection) as captured:
             api.get(SESSIONS)
+        assert "secret_digest" not in captured[-1]["sql"]
 
     def test_other_query_parameters_select_nothing(self, api, user):
         other = SessionFactory()
