@@ -390,8 +390,8 @@ ACCESS_FORGERIES = {
 OUTDATED_ACCESS = {
     "exp 0": (claims(exp=0), "token_expired"),
     "exp 1": (claims(exp=1), "token_expired"),
-    "exp negative": (claims(exp=-1), "token_expired"),
-    "exp true": (claims(exp=True), "token_expired"),
+    "exp negative": (claims(exp=-1), "token_invalid"),
+    "exp true": (claims(exp=True), "token_invalid"),
     "session nobody has": (
         claims(sid="0197d0a0-5f6e-7cc3-8a3b-0123456789ab"),
         "session_revoked",

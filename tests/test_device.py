@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from token_lifecycle.device import (
     DEVICE_NAME_LENGTH,
+    TIDY,
     USER_AGENT_LENGTH,
     Device,
     clean,
@@ -49,6 +50,17 @@ class TestClean:
     def test_text_is_cut_to_its_length(self):
         assert clean("a" * 101, 100) == "a" * 100
         assert clean("ab " * 100, 8) == "ab ab ab"
+
+    @patient
+    @given(text=st.from_regex(TIDY, fullmatch=True))
+    def test_tidy_text_comes_back_as_it_is(self, text):
+        assert clean(text, len(text)) == " ".join(text.split()) == text
+
+    @pytest.mark.parametrize(
+        "text", ["a  b", " a", "a ", "a\n", "a\tb", "\x7f", "é", ""], ids=ascii
+    )
+    def test_what_may_have_to_be_changed_is_not_tidy(self, text):
+        assert not TIDY.fullmatch(text)
 
     def test_text_that_only_begins_with_rubbish_keeps_its_end_up_to_a_bound(self):
         assert clean("\0" * 300 + "phone", 100) == "phone"

@@ -59,6 +59,22 @@ def test_a_statement_is_compiled_once_however_often_it_runs(db):
     assert len(builds) == 1
 
 
+def test_a_value_with_several_places_is_written_once(db, monkeypatch):
+    written = []
+
+    def prepare(self, value, connection, prepared=False):
+        written.append(self.name)
+        return original(self, value, connection, prepared)
+
+    original = models.DateTimeField.get_db_prep_value
+    now = field("created_at")
+    statement = PreparedStatement(lambda now: Session.objects.live(now).query, {"now": now})
+    statement.fetch_one("default", now=NOW)
+    monkeypatch.setattr(models.DateTimeField, "get_db_prep_value", prepare)
+    statement.fetch_one("default", now=NOW)
+    assert written == ["created_at"]
+
+
 def test_an_update_counts_the_rows_it_found_and_changes_no_other(db):
     session, other = SessionFactory(), SessionFactory()
 

@@ -103,6 +103,11 @@ class TestWhatIsSigned:
     def test_the_header_says_jwt_and_nothing_else(self):
         assert json.loads(decoded(access().split(".")[0])) == HEADER
 
+    def test_the_key_is_looked_at_once_and_not_for_each_token(self, monkeypatch):
+        refresh()
+        monkeypatch.setattr(jwt.algorithms.HMACAlgorithm, "prepare_key", None)
+        assert refresh(generation=4) != refresh(generation=5)
+
     def test_access_tokens_of_one_moment_differ(self):
         assert access() != access()
 
@@ -620,6 +625,25 @@ class TestSettings:
         settings.SIMPLE_JWT = {"USER_ID_FIELD": "slug"}
         assert tokens.user_id_of(Person()) == "anna"
 
+    @pytest.mark.parametrize(
+        "configured",
+        [
+            {},
+            {"ISSUER": "https://id.example", "AUDIENCE": "shop"},
+            {"AUDIENCE": ["shop", "admin"], "ALGORITHM": "HS512"},
+            {"JSON_ENCODER": "django.core.serializers.json.DjangoJSONEncoder"},
+        ],
+        ids=str,
+    )
+    def test_a_token_is_written_as_simplejwt_writes_it(self, settings, configured):
+        settings.SIMPLE_JWT = configured
+        claims = {"exp": 1893500000, "name": "Zoë \ud83d\ude00 </>", "half": 0.5, "list": [1, None]}
+        backend = tokens._backend()
+        assert tokens._signer(backend).sign(claims) == backend.encode(claims)
+
+    def test_the_signing_key_is_not_in_the_repr(self):
+        assert settings.SECRET_KEY not in repr(tokens._signer(tokens._backend()))
+
     @pytest.mark.parametrize("as_path", [True, False])
     def test_the_json_encoder_is_used(self, settings, as_path):
         path = "django.core.serializers.json.DjangoJSONEncoder"
@@ -693,6 +717,11 @@ class TestAsymmetricKeys:
         assert parse(mint())
 
     @pytest.mark.usefixtures("rs256")
+    def test_a_token_is_written_as_simplejwt_writes_it(self):
+        backend = tokens._backend()
+        assert tokens._signer(backend).sign({"exp": 1}) == backend.encode({"exp": 1})
+
+    @pytest.mark.usefixtures("rs256")
     def test_the_refresh_token_of_a_generation_is_the_same_with_rsa_too(self):
         assert refresh() == refresh()
 
@@ -743,3 +772,85 @@ class TestAsymmetricKeys:
         for r, s_ in ((0, 0), (0, 1), (1, 0), (n, n), (n, 0), (1, 1)):
             signature = segment(r.to_bytes(32, "big") + s_.to_bytes(32, "big"))
             assert refused(parse, f"{signed}.{signature}") is TokenInvalid
+
+
+class TestRemembered:
+    """An access token is verified once in a process, and its age looked at each time."""
+
+    @pytest.fixture
+    def decoded_by(self, monkeypatch):
+        """How often a signature was verified."""
+        decode, times = tokens._decode, []
+
+        def counting(*arguments):
+            times.append(arguments)
+            return decode(*arguments)
+
+        monkeypatch.setattr(tokens, "_decode", counting)
+        tokens._remembered_access.cache_clear()
+        return times
+
+    def test_a_token_that_comes_again_is_not_verified_again(self, decoded_by):
+        token = access()
+        assert tokens.parse_access(token) is tokens.parse_access(token)
+        assert len(decoded_by) == 1
+
+    def test_a_token_that_is_remembered_expires(self):
+        token = access(expires_at=NOW + timedelta(minutes=1))
+        assert tokens.parse_access(token)
+        with time_machine.travel(NOW + timedelta(minutes=1), tick=False):
+            assert refused(tokens.parse_access, token) is TokenExpired
+
+    def test_a_token_that_is_remembered_is_from_the_future_when_the_clock_goes_back(self):
+        token = access()
+        assert tokens.parse_access(token)
+        with time_machine.travel(NOW - timedelta(minutes=1), tick=False):
+            assert issubclass(refused(tokens.parse_access, token), TokenInvalid)
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"SIGNING_KEY": KEYS},
+            {"ALGORITHM": "HS512", "SIGNING_KEY": KEYS},
+            {"ISSUER": "me"},
+            {"AUDIENCE": "you"},
+            {"USER_ID_CLAIM": "uid"},
+            {"TOKEN_TYPE_CLAIM": "kind"},
+            {"JTI_CLAIM": "number"},
+        ],
+        ids=lambda changed: next(iter(changed)),
+    )
+    def test_what_is_remembered_counts_for_the_settings_it_was_verified_with(
+        self, settings, changed
+    ):
+        token = access()
+        assert tokens.parse_access(token)
+        settings.SIMPLE_JWT = changed
+        assert refused(tokens.parse_access, token) is TokenInvalid
+
+    def test_what_was_refused_is_not_remembered(self, decoded_by):
+        forged = access()[:-4] + "AAAA"
+        for _ in range(2):
+            assert refused(tokens.parse_access, forged) is TokenInvalid
+        assert len(decoded_by) == 2
+        assert tokens._remembered_access.cache_info().currsize == 0
+
+    def test_a_refresh_token_is_verified_each_time(self, decoded_by):
+        token = refresh()
+        assert parse_refresh(token) == parse_refresh(token)
+        assert len(decoded_by) == 2
+
+    def test_where_keys_are_fetched_every_token_is_verified_for_one_may_be_withdrawn(
+        self, decoded_by, settings, monkeypatch
+    ):
+        token = access()
+        backend = tokens._backend()
+        monkeypatch.setattr(backend, "jwks_client", object())
+        monkeypatch.setattr(backend, "get_verifying_key", lambda _: settings.SECRET_KEY)
+        assert tokens.parse_access(token) == tokens.parse_access(token)
+        assert len(decoded_by) == 2
+
+    def test_nobody_can_change_what_others_will_be_given(self):
+        claims = tokens.parse_access(access()).claims
+        with pytest.raises(TypeError):
+            claims["user_id"] = "8"

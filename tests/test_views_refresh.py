@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 from tests.answers import BARE, OBTAIN, REFRESH, SESSIONS, assert_answer, assert_refused_bearer
 from tests.forging import claims_of, reforged, rows
 from tests.happenings import REFUSED, used_long_ago
-from token_lifecycle import lifecycle
+from token_lifecycle import delivery, lifecycle
 from token_lifecycle.models import Session
 from token_lifecycle.testing import UserFactory, sign_in
 
@@ -38,6 +38,11 @@ class TestRefresh:
         assert after["gen"] == before["gen"] + 1
         assert after["jti"] != before["jti"]
         assert (after["sid"], after["sec"]) == (before["sid"], before["sec"])
+
+    def test_for_a_body_that_is_plain_no_serializer_is_made(self, api, user, monkeypatch):
+        monkeypatch.setattr(delivery, "RefreshSerializer", None)
+        issued = lifecycle.start_session(user)
+        assert_answer(api.post(REFRESH, {"refresh": issued.refresh, "more": 1}), 200)
 
     def test_proof_of_identity_does_not_get_younger_and_claims_do_not_get_more(self, api, user):
         with time_machine.travel(NOW, tick=False) as clock:

@@ -45,6 +45,8 @@ class BodyDelivery:
 
         :raises ValidationError: there is none.
         """
+        if plain := _plain_token(request):
+            return plain
         serializer = RefreshSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         token: str = serializer.validated_data["refresh"]
@@ -52,6 +54,8 @@ class BodyDelivery:
 
     def logout_token(self, request: Request) -> str | None:
         """The token whose session ends, or None."""
+        if plain := _plain_token(request):
+            return plain
         serializer = LogoutSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         token: str | None = serializer.validated_data.get("refresh")
@@ -92,7 +96,8 @@ class CookieDelivery:
         if reason:
             logger.warning("CSRF verification failed: %r", str(reason))
             raise CsrfFailed
-        AnythingSerializer(data=request.data).is_valid(raise_exception=True)
+        if not isinstance(request.data, dict):
+            AnythingSerializer(data=request.data).is_valid(raise_exception=True)
 
     def refresh_token(self, request: Request) -> str:
         """The token to exchange.
@@ -168,6 +173,18 @@ def _mount(request: HttpRequest) -> str:
     own_segments = 2 if "session_id" in match.kwargs else 1
     mount = request.path.rstrip("/").split("/")[:-own_segments]
     return escape_uri_path("/".join(mount) + "/")
+
+
+def _plain_token(request: Request) -> str | None:
+    """The token of a body that a serializer has nothing to say about; None where it may have.
+
+    Building a serializer and its fields takes half as long as checking the token's signature.
+    """
+    match request.data:
+        case {"refresh": str(text)} if tokens.is_compact(text):
+            return text
+        case _:
+            return None
 
 
 def _could_be_a_form(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ USER_AGENT_LENGTH = 400
 DEVICE_NAME_LENGTH = 100
 #: More hops than this are no proxy chain but an attempt to make us parse.
 FORWARDED_LENGTH = 2000
+
+#: What nearly every header is already: words of printable ASCII with one space between them.
+TIDY = re.compile(r"[!-~]+(?: [!-~]+)*")
 
 #: Characters that reorder the text around them; they would let a client forge what staff read.
 BIDI_CONTROLS = frozenset(
@@ -47,6 +51,8 @@ class Device:
 
 def clean(text: str, length: int) -> str:
     """``text`` on one line, without control, surrogate or reordering characters, cut to size."""
+    if len(text) <= length and TIDY.fullmatch(text):
+        return text
     # The cut comes first as well, so that 10 MB of header cost no more than the start of it.
     kept = (
         " " if character.isspace() else character

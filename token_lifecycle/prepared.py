@@ -31,10 +31,9 @@ EXAMPLES: Mapping[type[models.Field[Any, Any]], Callable[[int], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the parameters a value goes, and the field that knows how to write it."""
+    """Where in the parameters the value of this name goes."""
 
     name: str
-    field: models.Field[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class PreparedStatement:
         compiler = self._build(**examples).get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
         places = {
-            field.get_db_prep_value(examples[name], connection): Place(name, field)
+            field.get_db_prep_value(examples[name], connection): Place(name)
             for name, field in self._fields.items()
         }
         with_places = tuple(places.get(parameter, parameter) for parameter in parameters)
@@ -101,10 +100,13 @@ class PreparedStatement:
 
     def _bind(self, compiled: Compiled, using: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
         connection = connections[using]
+        # Once for each name: the present moment, for instance, has several places.
+        written = {
+            name: field.get_db_prep_value(values[name], connection)
+            for name, field in self._fields.items()
+        }
         return tuple(
-            parameter.field.get_db_prep_value(values[parameter.name], connection)
-            if type(parameter) is Place
-            else parameter
+            written[parameter.name] if type(parameter) is Place else parameter
             for parameter in compiled.parameters
         )
 

@@ -1,9 +1,10 @@
 """The codec: the only module that makes or reads JWTs.
 
 Signing and verifying is simplejwt's ``TokenBackend`` (and PyJWT beneath it) with the keys,
-algorithm, issuer and audience of ``SIMPLE_JWT``. What this module adds is strictness: every claim
-is checked by type and bounds before anything else sees it, so that a correctly signed token with
-odd claims is refused instead of crashing a query (RFC 8725 §3.10, §3.11).
+algorithm, issuer and audience of ``SIMPLE_JWT``; what of signing is the same for every token is
+done once for each key. What this module adds is strictness: every claim is checked by type and
+bounds before anything else sees it, so that a correctly signed token with odd claims is refused
+instead of crashing a query (RFC 8725 §3.10, §3.11).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import json
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
 
@@ -25,8 +27,10 @@ import jwt
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
+from jwt.algorithms import Algorithm, get_default_algorithms
+from jwt.utils import base64url_decode
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
+from rest_framework_simplejwt.exceptions import TokenBackendError
 
 from .conf import app_settings
 from .exceptions import TokenExpired, TokenInvalid
@@ -56,8 +60,12 @@ MAX_JTI_LENGTH = 255
 RESERVED_CLAIMS = frozenset({"exp", "iat", "nbf", "iss", "aud", "sid", "gen", "sec", "auth_time"})
 
 #: PyJWT compares ``exp`` with its own clock and refuses. A consumed refresh token is reused also
-#: after its ``exp`` (RFC 9700 §4.14.2), so for refresh tokens the comparison is made here.
+#: after its ``exp`` (RFC 9700 §4.14.2), and what was read once is only compared again, so the
+#: comparison is made here.
 ANY_AGE = timedelta(days=365 * 1000)
+
+#: Access tokens that a process remembers having verified: about 4 MB.
+REMEMBERED = 2048
 
 #: What broken tokens make PyJWT, json and int() raise before simplejwt can translate it.
 UNDECODABLE = (TokenBackendError, ValueError, TypeError, OverflowError, RecursionError)
@@ -82,7 +90,7 @@ class AccessClaims:
     auth_time: datetime
     """When the user proved who they are; no refresh moves it (RFC 9470)."""
     claims: Mapping[str, Any]
-    """All claims, those of the project's hook included."""
+    """All claims, those of the project's hook included. Shared between requests: read only."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +155,7 @@ def mint_access(
         "auth_time": _seconds(auth_time),
         user_id_claim(): user_id,
     }
-    return _backend().encode(payload)
+    return _signer(_backend()).sign(payload)
 
 
 def mint_refresh(
@@ -174,7 +182,7 @@ def mint_refresh(
         "sec": secret,
         user_id_claim(): user_id,
     }
-    return _backend().encode(payload)
+    return _signer(_backend()).sign(payload)
 
 
 def check_extra_claims(extra: Mapping[str, Any]) -> None:
@@ -201,20 +209,18 @@ def parse_access(text: object, *, any_age: bool = False) -> AccessClaims:
     :raises TokenExpired: it was good once. The client refreshes.
     :raises TokenInvalid: anything else is wrong with it.
     """
-    try:
-        claims = _decode(text, ACCESS, _backend())
-    except TokenExpired:
-        if not any_age:
-            raise
-        # Everything else about its times was right: ``exp`` is what PyJWT looks at last.
-        claims = _decode(text, ACCESS, _backend(any_age=True))
-    return AccessClaims(
-        session_id=_session_id(claims),
-        user_id=_text(claims, user_id_claim(), MAX_USER_ID_LENGTH),
-        expires_at=_timestamp(claims, "exp"),
-        auth_time=_timestamp(claims, "auth_time"),
-        claims=claims,
-    )
+    if not isinstance(text, str):
+        raise TokenInvalid
+    backend = _backend()
+    # A key that is fetched may be withdrawn, and that has to be noticed.
+    read = _remembered_access if backend.jwks_client is None else _read_access
+    access = read(text, backend, user_id_claim(), _token_type_claim(), _jti_claim())
+    now, leeway = datetime.now(UTC), app_settings.leeway
+    if _begins(access.claims) > now + leeway:
+        raise TokenNotYetValid
+    if now >= access.expires_at + leeway and not any_age:
+        raise TokenExpired
+    return access
 
 
 def parse_refresh(text: object, *, now: datetime) -> RefreshClaims:
@@ -222,10 +228,9 @@ def parse_refresh(text: object, *, now: datetime) -> RefreshClaims:
 
     :raises TokenInvalid: it is not one of ours; TokenNotYetValid: not yet.
     """
-    claims = _decode(text, REFRESH, _backend(any_age=True))
-    leeway = _leeway()
-    begins = [_timestamp(claims, name) for name in ("iat", "nbf") if name in claims]
-    if max(begins) > now + leeway:
+    claims = _decode(text, REFRESH, _backend())
+    leeway = app_settings.leeway
+    if _begins(claims) > now + leeway:
         raise TokenNotYetValid
     expires_at = _timestamp(claims, "exp")
     return RefreshClaims(
@@ -236,6 +241,11 @@ def parse_refresh(text: object, *, now: datetime) -> RefreshClaims:
         expires_at=expires_at,
         expired=now >= expires_at + leeway,
     )
+
+
+def is_compact(text: str) -> bool:
+    """Whether ``text`` is spelt as a token is, and not too long for one."""
+    return len(text) <= MAX_TOKEN_LENGTH and COMPACT.fullmatch(text) is not None
 
 
 def canonical_uuid(text: str) -> UUID | None:
@@ -253,15 +263,37 @@ def canonical_uuid(text: str) -> UUID | None:
 # Reading
 
 
+def _read_access(text: str, backend: TokenBackend, *names: str) -> AccessClaims:
+    """The content of an access token of any age.
+
+    ``names``, of the claims, are only there to be remembered by.
+    """
+    claims = _decode(text, ACCESS, backend)
+    return AccessClaims(
+        session_id=_session_id(claims),
+        user_id=_text(claims, user_id_claim(), MAX_USER_ID_LENGTH),
+        expires_at=_timestamp(claims, "exp"),
+        auth_time=_timestamp(claims, "auth_time"),
+        claims=MappingProxyType(claims),
+    )
+
+
+#: A client sends the same token for minutes, and verifying it is most of what a check costs that
+#: asks no database. What fails raises, and is not remembered; what depends on the time is not part
+#: of the result.
+_remembered_access = lru_cache(maxsize=REMEMBERED)(_read_access)
+
+
+def _begins(claims: Mapping[str, Any]) -> datetime:
+    return max(_timestamp(claims, name) for name in ("iat", "nbf") if name in claims)
+
+
 def _decode(text: object, token_type: str, backend: TokenBackend) -> dict[str, Any]:
     """The claims of a token whose signature, header, issuer, audience and type are right."""
-    if not isinstance(text, str) or len(text) > MAX_TOKEN_LENGTH or not COMPACT.fullmatch(text):
+    if not isinstance(text, str) or not is_compact(text):
         raise TokenInvalid
     try:
         claims: dict[str, Any] = backend.decode(cast("Any", text))
-    except TokenBackendExpiredToken:
-        # A thousand years ago: no token of any age says that.
-        raise (TokenInvalid if backend.leeway == ANY_AGE else TokenExpired) from None
     except UNDECODABLE:
         raise TokenInvalid from None
     if not _is_plain_header(text.partition(".")[0]):
@@ -332,6 +364,47 @@ def _timestamp(claims: Mapping[str, Any], name: str) -> datetime:
 # Writing
 
 
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Writes what ``TokenBackend.encode`` would, to the letter.
+
+    PyJWT examines the key and spells the header anew for each token, which is most of what an HMAC
+    costs there.
+    """
+
+    header: bytes
+    """As PyJWT wrote it, encoded."""
+    constants: Mapping[str, Any]
+    """``aud`` and ``iss``, where the project has any."""
+    algorithm: Algorithm
+    key: Any = field(repr=False)
+    to_json: Callable[[Any], str]
+
+    def sign(self, payload: Mapping[str, Any]) -> str:
+        """A JWT in compact serialization (RFC 7515 §7.1)."""
+        claims = self.to_json({**payload, **self.constants}).encode()
+        signed = self.header + b"." + _base64url(claims)
+        return (signed + b"." + _base64url(self.algorithm.sign(signed, self.key))).decode()
+
+
+@lru_cache(maxsize=16)
+def _signer(backend: TokenBackend) -> Signer:
+    # One token by PyJWT itself, so that whatever it has against the key or the claims is said.
+    header, claims, _ = backend.encode({}).split(".")
+    algorithm = get_default_algorithms()[backend.algorithm]
+    return Signer(
+        header=header.encode(),
+        constants=json.loads(base64url_decode(claims)),
+        algorithm=algorithm,
+        key=algorithm.prepare_key(backend.signing_key),
+        to_json=(backend.json_encoder or json.JSONEncoder)(separators=(",", ":")).encode,
+    )
+
+
+def _base64url(content: bytes) -> bytes:
+    return urlsafe_b64encode(content).rstrip(b"=")
+
+
 def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
@@ -339,7 +412,7 @@ def _seconds(moment: datetime) -> int:
 def _refresh_jti(session_id: UUID, generation: int, secret: str) -> str:
     """Unique and, without the secret, not to be guessed; yet the same for the same generation."""
     mac = hmac.digest(secret.encode(), f"{session_id}.{generation}".encode(), "sha256")
-    return urlsafe_b64encode(mac[:16]).rstrip(b"=").decode()
+    return _base64url(mac[:16]).decode()
 
 
 # Keys
@@ -353,12 +426,7 @@ def _jti_claim() -> str:
     return app_settings.simple_jwt.get("JTI_CLAIM") or "jti"
 
 
-def _leeway() -> timedelta:
-    leeway = app_settings.simple_jwt.get("LEEWAY") or 0
-    return leeway if isinstance(leeway, timedelta) else timedelta(seconds=leeway)
-
-
-def _backend(*, any_age: bool = False) -> TokenBackend:
+def _backend() -> TokenBackend:
     """simplejwt's backend for the settings of this moment.
 
     simplejwt's own instance is built at import and ignores later settings.
@@ -372,7 +440,6 @@ def _backend(*, any_age: bool = False) -> TokenBackend:
         audience if audience is None or isinstance(audience, str) else tuple(audience),
         configured.get("ISSUER"),
         configured.get("JWK_URL"),
-        ANY_AGE if any_age else _leeway(),
         configured.get("JSON_ENCODER"),
     )
 
@@ -385,7 +452,6 @@ def _build_backend(
     audience: str | tuple[str, ...] | None,
     issuer: str | None,
     jwk_url: str | None,
-    leeway: timedelta,
     json_encoder: Any,
 ) -> TokenBackend:
     """Cached: preparing a key, an RSA one above all, costs more than a signature."""
@@ -396,6 +462,6 @@ def _build_backend(
         audience,
         issuer,
         jwk_url,
-        leeway,
+        ANY_AGE,
         import_string(json_encoder) if isinstance(json_encoder, str) else json_encoder,
     )
