@@ -1,147 +1,128 @@
-"""Who is measured: each contender signs a user in once, and then answers one request at a time."""
+"""Who is measured, and at what. The registry; how each of them signs in is in ``sign_ins``."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+import enum
+import importlib.util
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from django.apps import apps
-from django.contrib.auth import get_user_model
-from django.db import models
-from django.test import Client
-from django.utils import timezone
+from . import sign_ins
+from .exchange import Exchange
 
-from token_lifecycle import lifecycle
-from token_lifecycle.models import Session, SessionEvent
 
-Request = Callable[[], Any]
+class Job(enum.StrEnum):
+    """What is asked of a contender; only lines of one job are compared."""
+
+    REFRESH = "refresh"
+    CHECK = "check"
+    SIGN_IN = "sign-in"
+    LIST = "session-list"
+    LOGOUT_ALL = "logout-all"
+
+    @property
+    def title(self) -> str:
+        """The job in words."""
+        return TITLES[self]
+
+
+TITLES = {
+    Job.REFRESH: "Refresh, with rotation",
+    Job.CHECK: "Access check",
+    Job.SIGN_IN: "Sign-in, without the price of a password hash",
+    Job.LIST: f"List of the caller's sessions ({sign_ins.SESSIONS} of them)",
+    Job.LOGOUT_ALL: f"Logout everywhere ({sign_ins.SESSIONS} sessions)",
+}
+
+#: How the lines are called that others are compared with.
+NOTHING = "a view that does nothing"
+BY_HAND = "the same by hand"
+OURS = "token_lifecycle"
+OURS_DATABASE = "token_lifecycle, database"
+OURS_MEMORY = "token_lifecycle, memory"
+OURS_STATELESS = "token_lifecycle, stateless"
+SIMPLEJWT = "simplejwt"
+SIMPLEJWT_BLACKLIST = "simplejwt, blacklist"
+SIMPLEJWT_STATELESS = "simplejwt, stateless"
+KNOX = "django-rest-knox"
+OAUTH_TOOLKIT = "django-oauth-toolkit"
+ALLAUTH = "allauth, JWT"
+
+#: The distribution, and the modules that it brings or brings along.
+PEERS = {
+    KNOX: ("django-rest-knox", ["knox"]),
+    OAUTH_TOOLKIT: ("django-oauth-toolkit", ["oauth2_provider"]),
+    ALLAUTH: ("django-allauth[headless]", ["allauth.headless", "cryptography"]),
+}
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One line of the table."""
+    """One line of a table."""
 
+    job: Job
     name: str
-    job: str
-    """"refresh" or "check"; only lines of one job are compared."""
-    prepare: Callable[[Client, Any], Request]
-    """Sign the user in; the returned function makes one request and returns the response."""
-    tables: tuple[type[models.Model], ...] = ()
-    """Where rows may grow."""
+    sign_in: Callable[[Any], Exchange]
+    """Sign a user in; the requests that follow, the first of which is not made yet."""
+    tables: tuple[str, ...] = ()
+    """The models whose tables a request may make grow, as ``app.Model``."""
+    anew: bool = False
+    """A request uses the sign-in up: before each one there is another, which is not timed."""
 
 
-def contenders() -> Iterator[Contender]:
-    """Those that are installed."""
-    yield Contender("a view that does nothing", "refresh", _nothing_post)
-    yield Contender("token_lifecycle", "refresh", _ours_refresh, (Session, SessionEvent))
-    yield Contender("simplejwt with blacklist", "refresh", _simplejwt_refresh, _blacklist())
-    if apps.is_installed("oauth2_provider"):
-        yield Contender("django-oauth-toolkit", "refresh", _oauth_refresh, _oauth_models())
-    yield Contender("a view that does nothing", "check", _get("/nothing/"))
-    yield Contender("token_lifecycle, database", "check", _ours_check)
-    yield Contender("simplejwt", "check", _simplejwt_check("/simplejwt/check/"))
-    yield Contender("simplejwt, stateless", "check", _simplejwt_check("/simplejwt/stateless/"))
-    if apps.is_installed("knox"):
-        yield Contender("django-rest-knox", "check", _knox_check)
+OUR_TABLES = ("token_lifecycle.Session", "token_lifecycle.SessionEvent")
+SIMPLEJWT_TABLES = ("token_blacklist.OutstandingToken", "token_blacklist.BlacklistedToken")
+OAUTH_TABLES = ("oauth2_provider.AccessToken", "oauth2_provider.RefreshToken")
+ALLAUTH_TABLES = ("sessions.Session",)
+
+CONTENDERS = (
+    Contender(Job.REFRESH, NOTHING, sign_ins.nothing_post),
+    Contender(Job.REFRESH, BY_HAND, sign_ins.by_hand, OUR_TABLES),
+    Contender(Job.REFRESH, OURS, sign_ins.ours_refresh, OUR_TABLES),
+    Contender(Job.REFRESH, SIMPLEJWT_BLACKLIST, sign_ins.simplejwt_refresh, SIMPLEJWT_TABLES),
+    Contender(Job.REFRESH, OAUTH_TOOLKIT, sign_ins.oauth_refresh, OAUTH_TABLES),
+    Contender(Job.REFRESH, ALLAUTH, sign_ins.allauth_refresh, ALLAUTH_TABLES),
+    Contender(Job.CHECK, NOTHING, sign_ins.nothing_get),
+    Contender(Job.CHECK, OURS_DATABASE, sign_ins.ours_check("/ours/check/")),
+    Contender(Job.CHECK, OURS_MEMORY, sign_ins.ours_check("/ours/memory/")),
+    Contender(Job.CHECK, OURS_STATELESS, sign_ins.ours_check("/ours/stateless/")),
+    Contender(Job.CHECK, SIMPLEJWT, sign_ins.simplejwt_check("/simplejwt/check/")),
+    Contender(Job.CHECK, SIMPLEJWT_STATELESS, sign_ins.simplejwt_check("/simplejwt/stateless/")),
+    Contender(Job.CHECK, KNOX, sign_ins.knox_check),
+    Contender(Job.CHECK, OAUTH_TOOLKIT, sign_ins.oauth_check),
+    Contender(Job.CHECK, ALLAUTH, sign_ins.allauth_check),
+    Contender(Job.SIGN_IN, NOTHING, sign_ins.nothing_post),
+    Contender(Job.SIGN_IN, OURS, sign_ins.ours_sign_in, OUR_TABLES),
+    Contender(Job.SIGN_IN, SIMPLEJWT_BLACKLIST, sign_ins.simplejwt_sign_in, SIMPLEJWT_TABLES),
+    Contender(Job.SIGN_IN, KNOX, sign_ins.knox_sign_in, ("knox.AuthToken",)),
+    Contender(Job.SIGN_IN, OAUTH_TOOLKIT, sign_ins.oauth_sign_in, OAUTH_TABLES),
+    Contender(Job.SIGN_IN, ALLAUTH, sign_ins.allauth_sign_in, ALLAUTH_TABLES),
+    Contender(Job.LIST, NOTHING, sign_ins.nothing_get),
+    Contender(Job.LIST, OURS, sign_ins.ours_list),
+    Contender(Job.LOGOUT_ALL, NOTHING, sign_ins.nothing_post),
+    Contender(Job.LOGOUT_ALL, OURS, sign_ins.ours_logout_all, anew=True),
+    Contender(Job.LOGOUT_ALL, KNOX, sign_ins.knox_logout_all, anew=True),
+)
 
 
-def _post(client: Client, path: str, body: dict[str, Any]) -> Any:
-    return client.post(path, json.dumps(body), content_type="application/json")
+def present(jobs: Iterable[Job] = tuple(Job)) -> list[Contender]:
+    """Those that can be measured here, at these jobs."""
+    wanted, absent = set(jobs), missing()
+    return [c for c in CONTENDERS if c.job in wanted and c.name not in absent]
 
 
-def _get(path: str, header: str = "") -> Callable[[Client, Any], Request]:
-    extra = {"HTTP_AUTHORIZATION": header} if header else {}
-    return lambda client, _: lambda: client.get(path, **extra)
+def missing() -> dict[str, str]:
+    """Who is left out, and why."""
+    return {
+        name: f"not installed: pip install '{distribution}'"
+        for name, (distribution, modules) in PEERS.items()
+        if not all(map(_installed, modules))
+    }
 
 
-def _rotating(client: Client, path: str, refresh: str) -> Request:
-    """Present the newest refresh token and keep the one that comes back."""
-    held = {"refresh": refresh}
-
-    def request() -> Any:
-        response = _post(client, path, held)
-        held["refresh"] = response.json()["refresh"]
-        return response
-
-    return request
-
-
-def _nothing_post(client: Client, user: Any) -> Request:
-    return lambda: _post(client, "/nothing/", {"refresh": "x" * 300})
-
-
-def _ours_refresh(client: Client, user: Any) -> Request:
-    return _rotating(client, "/ours/refresh/", lifecycle.start_session(user).refresh)
-
-
-def _ours_check(client: Client, user: Any) -> Request:
-    return _get("/ours/check/", f"Bearer {lifecycle.start_session(user).access}")(client, user)
-
-
-def _simplejwt_refresh(client: Client, user: Any) -> Request:
-    from rest_framework_simplejwt.tokens import RefreshToken
-
-    return _rotating(client, "/simplejwt/refresh/", str(RefreshToken.for_user(user)))
-
-
-def _simplejwt_check(path: str) -> Callable[[Client, Any], Request]:
-    def prepare(client: Client, user: Any) -> Request:
-        from rest_framework_simplejwt.tokens import AccessToken
-
-        return _get(path, f"Bearer {AccessToken.for_user(user)}")(client, user)
-
-    return prepare
-
-
-def _blacklist() -> tuple[type[models.Model], ...]:
-    from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
-
-    return (OutstandingToken, BlacklistedToken)
-
-
-def _knox_check(client: Client, user: Any) -> Request:
-    from knox.models import AuthToken
-
-    _, token = AuthToken.objects.create(user)
-    return _get("/knox/check/", f"Token {token}")(client, user)
-
-
-def _oauth_models() -> tuple[type[models.Model], ...]:
-    from oauth2_provider.models import AccessToken, RefreshToken
-
-    return (AccessToken, RefreshToken)
-
-
-def _oauth_refresh(client: Client, user: Any) -> Request:
-    from oauth2_provider.models import AccessToken, Application, RefreshToken
-
-    application = Application.objects.create(
-        name="bench",
-        user=get_user_model().objects.get(pk=user.pk),
-        client_type=Application.CLIENT_PUBLIC,
-        authorization_grant_type=Application.GRANT_PASSWORD,
-    )
-    access = AccessToken.objects.create(
-        user=user,
-        application=application,
-        token="first-access",
-        expires=timezone.now() + timedelta(minutes=15),
-        scope="read",
-    )
-    RefreshToken.objects.create(
-        user=user, application=application, token="first-refresh", access_token=access
-    )
-    held = {"refresh_token": "first-refresh"}
-
-    def request() -> Any:
-        response = client.post(
-            "/oauth/token/",
-            {"grant_type": "refresh_token", "client_id": application.client_id, **held},
-        )
-        held["refresh_token"] = response.json()["refresh_token"]
-        return response
-
-    return request
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,4 +1,4 @@
-"""The measured views: the contenders' own refresh endpoints, and one view per access check."""
+"""The measured views: the contenders' own endpoints, and one view per access check."""
 
 from django.conf import settings
 from django.urls import include, path
@@ -9,9 +9,14 @@ from rest_framework_simplejwt.authentication import (
     JWTAuthentication,
     JWTStatelessUserAuthentication,
 )
-from rest_framework_simplejwt.views import TokenRefreshView
+from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
-from token_lifecycle.authentication import SessionTokenAuthentication
+from token_lifecycle.authentication import (
+    SessionTokenAuthentication,
+    StatelessSessionTokenAuthentication,
+)
+
+from .by_hand import ByHand
 
 
 class Nothing(APIView):
@@ -28,10 +33,18 @@ class Nothing(APIView):
 
 
 class Checked(APIView):
+    """A view that does nothing either, for those who are signed in."""
+
     permission_classes = (IsAuthenticated,)
 
     def get(self, request):
         return Response({})
+
+
+class InMemory(SessionTokenAuthentication):
+    """The user from the database, the revocations from memory."""
+
+    revocation_check = "memory"
 
 
 def checked(*authenticators):
@@ -40,8 +53,12 @@ def checked(*authenticators):
 
 urlpatterns = [
     path("nothing/", Nothing.as_view()),
+    path("by-hand/refresh/", ByHand.as_view()),
     path("ours/", include("token_lifecycle.urls")),
     path("ours/check/", checked(SessionTokenAuthentication)),
+    path("ours/memory/", checked(InMemory)),
+    path("ours/stateless/", checked(StatelessSessionTokenAuthentication)),
+    path("simplejwt/obtain/", TokenObtainPairView.as_view()),
     path("simplejwt/refresh/", TokenRefreshView.as_view()),
     path("simplejwt/check/", checked(JWTAuthentication)),
     path("simplejwt/stateless/", checked(JWTStatelessUserAuthentication)),
@@ -49,8 +66,27 @@ urlpatterns = [
 
 if "knox" in settings.INSTALLED_APPS:
     from knox.auth import TokenAuthentication
+    from knox.views import LoginView, LogoutAllView
+    from rest_framework.authentication import BasicAuthentication
 
-    urlpatterns.append(path("knox/check/", checked(TokenAuthentication)))
+    urlpatterns += [
+        path("knox/check/", checked(TokenAuthentication)),
+        path("knox/login/", LoginView.as_view(authentication_classes=(BasicAuthentication,))),
+        path("knox/logout-all/", LogoutAllView.as_view()),
+    ]
 
 if "oauth2_provider" in settings.INSTALLED_APPS:
-    urlpatterns.append(path("oauth/", include("oauth2_provider.urls")))
+    from oauth2_provider.contrib.rest_framework import OAuth2Authentication
+
+    urlpatterns += [
+        path("oauth/", include("oauth2_provider.urls")),
+        path("oauth/check/", checked(OAuth2Authentication)),
+    ]
+
+if "allauth" in settings.INSTALLED_APPS:
+    from allauth.headless.contrib.rest_framework.authentication import JWTTokenAuthentication
+
+    urlpatterns += [
+        path("check/allauth/", checked(JWTTokenAuthentication)),
+        path("allauth/", include("allauth.headless.urls")),
+    ]
