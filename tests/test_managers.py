@@ -8,7 +8,7 @@ from django.db import OperationalError, connection
 
 from token_lifecycle import binding
 from token_lifecycle.managers import lost_to_another
-from token_lifecycle.models import EventKind, RevocationReason, Session, SessionEvent
+from token_lifecycle.models import RevocationReason, Session, SessionEvent
 from token_lifecycle.testing import SessionFactory
 
 pytestmark = pytest.mark.django_db
@@ -188,9 +188,10 @@ def test_all_but_one_or_all(session):
 def test_each_ended_session_gets_one_event_however_often_it_is_recorded(session):
     SessionFactory()
     Session.objects.all().revoke(reason=RevocationReason.ADMIN, now=NOW)
-    ended = Session.objects.all().ended(at=NOW, reason=RevocationReason.ADMIN)
     for _ in range(2):
-        SessionEvent.objects.record_ended(ended, kind=EventKind.REVOKED, user_agent="100 % Phone")
+        SessionEvent.objects.record_ended(
+            at=NOW, reason=RevocationReason.ADMIN, user_agent="100 % Phone"
+        )
     assert SessionEvent.objects.count() == 2
     event = SessionEvent.objects.get(session=session)
     assert (event.user, event.created_at) == (session.user, NOW)
@@ -204,7 +205,7 @@ def test_each_ended_session_gets_one_event_however_often_it_is_recorded(session)
 def test_what_a_client_sent_is_a_value_and_never_sql(session, hostile):
     Session.objects.all().revoke(reason=RevocationReason.ADMIN, now=NOW)
     SessionEvent.objects.record_ended(
-        Session.objects.all(), kind=EventKind.REVOKED, user_agent=hostile, ip_address="2001:db8::1"
+        at=NOW, reason=RevocationReason.ADMIN, user_agent=hostile, ip_address="2001:db8::1"
     )
     event = SessionEvent.objects.get()
     assert (event.user_agent, event.ip_address) == (hostile, "2001:db8::1")

@@ -25,3 +25,19 @@ def test_they_can_be_undone():
     for key, migration in loader.disk_migrations.items():
         if key[0] == "token_lifecycle":
             assert all(operation.reversible for operation in migration.operations)
+
+
+if connection.vendor == "postgresql":
+
+    @pytest.mark.parametrize(
+        ("table", "expected"),
+        [
+            ("token_lifecycle_session", {"fillfactor=90", "autovacuum_vacuum_scale_factor=0.02"}),
+            ("token_lifecycle_sessionevent", {"autovacuum_vacuum_scale_factor=0.02"}),
+        ],
+    )
+    def test_pages_keep_room_for_updates_and_vacuum_comes_in_time(table, expected):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT reloptions FROM pg_class WHERE relname = %s", [table])
+            (parameters,) = cursor.fetchone()
+        assert expected <= set(parameters)

@@ -128,6 +128,23 @@ def test_a_batch_costs_one_reading_and_one_removal_however_large(rows):
     ]
 
 
+def test_it_begins_with_the_oldest_and_never_looks_back():
+    for days in (3, 1, 2):
+        ended(TOO_OLD - timedelta(days=days))
+    with CaptureQueriesContext(connection) as captured:
+        lifecycle.prune(batch_size=1)
+    reads = [q["sql"] for q in captured.captured_queries if q["sql"].startswith("SELECT")]
+    assert all("ORDER BY" in read for read in reads)
+    assert sum('"revoked_at" >=' in read.replace("`", '"') for read in reads) == 3
+
+
+def test_rows_that_somebody_else_removes_meanwhile_do_not_hold_it_up(monkeypatch):
+    for _ in range(4):
+        ended(TOO_OLD)
+    monkeypatch.setattr(type(Session.objects.primary()), "delete", lambda rows: (0, {}))
+    assert lifecycle.prune(batch_size=1).sessions == 0
+
+
 def test_running_it_twice_is_harmless():
     ended(TOO_OLD)
     lifecycle.prune()

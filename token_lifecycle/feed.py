@@ -31,8 +31,7 @@ from django.utils.module_loading import import_string
 
 from .conf import app_settings
 from .exceptions import Unavailable
-from .managers import SessionQuerySet
-from .models import RevocationNotice
+from .models import RevocationNotice, Session
 from .revocation import EVERYBODY, MAX_SESSIONS, Notice, RevocationList, Standing
 
 logger = logging.getLogger("token_lifecycle")
@@ -70,24 +69,24 @@ class Push(Protocol):
         """Let go of connections."""
 
 
-def publish(ended: SessionQuerySet, *, count: int, user_id: str | None, at: datetime) -> None:
+def publish(*, count: int, user_id: str | None, at: datetime, reason: str) -> None:
     """Write the notices of what was ended ``at`` one moment, in the transaction that ended it."""
     if app_settings.revocation_check == "none":
         return
     if count <= (NAMED if user_id is None else NAMED_OF_A_USER):
-        RevocationNotice.objects.name_each(ended)
+        RevocationNotice.objects.name_each(Session, at=at, reason=reason)
     else:
-        RevocationNotice.objects.using(ended.db).create(at=at, user_id=user_id or EVERYBODY)
-    transaction.on_commit(partial(_committed, at, ended.db), using=ended.db, robust=True)
+        RevocationNotice.objects.using(_database()).create(at=at, user_id=user_id or EVERYBODY)
+    transaction.on_commit(partial(_committed, at), using=_database(), robust=True)
 
 
-def _committed(at: datetime, using: str) -> None:
+def _committed(at: datetime) -> None:
     """Tell this process, and those that listen; repeat what others may have stopped looking for."""
     now, push = timezone.now(), configured_push()
     late = (now - at).total_seconds() > OVERLAP / 2
     if not late and push is None and not feed.in_use:
         return
-    table = RevocationNotice.objects.using(using)
+    table = RevocationNotice.objects.using(_database())
     written = table.filter(at=at).values_list("at", "session_id", "user_id")
     notices = [Notice(at=at, session_id=sid, user_id=user) for at, sid, user in written]
     if late:

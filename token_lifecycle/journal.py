@@ -106,14 +106,14 @@ def end(
         if count:
             ended = Session.objects.primary().ended(at=now, reason=reason)
             SessionEvent.objects.record_ended(
-                ended,
-                kind=EventKind.REVOKED,
+                at=now,
+                reason=reason,
                 actor=getattr(actor, "pk", None),
                 ip_address=client.ip_address,
                 user_agent=client.user_agent,
             )
             user_id = None if user is None else tokens.user_id_of(user)
-            feed.publish(ended, count=count, user_id=user_id, at=now)
+            feed.publish(count=count, user_id=user_id, at=now, reason=reason)
             announce(
                 signals.session_revoked,
                 sessions=ended,

@@ -555,33 +555,44 @@ def prune(
     sessions = Session.objects.primary()
     events = SessionEvent.objects.using(journal.database())
     notices = RevocationNotice.objects.using(journal.database())
-    remove = partial(_prune, batch_size=batch_size, dry_run=dry_run, progress=progress)
+    remove = partial(_prune, batch_size=batch_size, dry_run=dry_run)
+    tell = partial(remove, progress=progress)
     pruned = Pruned(
         # Two sets and not one with OR: each has its index.
-        sessions=remove(sessions.filter(revoked_at__lt=before))
-        + remove(sessions.filter(revoked_at=None, expires_at__lt=before)),
-        events=remove(events.filter(created_at__lt=before)),
+        sessions=tell(sessions.filter(revoked_at__lt=before), "revoked_at")
+        + tell(sessions.filter(revoked_at=None, expires_at__lt=before), "expires_at"),
+        events=tell(events.filter(created_at__lt=before), "created_at"),
     )
     # Of no interest to anybody who counts.
-    _prune(notices.filter(at__lt=now - longest_life()), batch_size=batch_size, dry_run=dry_run)
+    remove(notices.filter(at__lt=now - longest_life()), "at")
     return pruned
 
 
 def _prune(
     rows: QuerySet[Any],
+    column: str,
     *,
     batch_size: int,
     dry_run: bool,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
+    """Remove ``rows``, the oldest by ``column`` first.
+
+    Each batch begins where the last one ended. Looked for from the beginning again, or in no order
+    at all, the rows would be found behind more and more dead entries of those removed before.
+    """
     if dry_run:
         return rows.count()
-    removed = 0
-    while keys := list(rows.order_by().values_list("pk", flat=True)[:batch_size]):
+    removed, reached, rest = 0, None, rows
+    while batch := list(rest.order_by(column).values_list("pk", column)[:batch_size]):
         # rows.filter and not the keys alone: what changed in between is looked at again.
-        count, _ = rows.filter(pk__in=keys).delete()
+        count, _ = rows.filter(pk__in=[key for key, _ in batch]).delete()
         removed += count
         progress(count)
+        latest = batch[-1][1]
+        if len(batch) < batch_size or (not count and latest == reached):
+            break
+        reached, rest = latest, rows.filter(**{f"{column}__gte": latest})
     return removed
 
 

@@ -13,14 +13,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import OperationalError, connections, models, router
+from django.db import OperationalError, models, router
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.sql import Query, UpdateQuery
 
 from .prepared import PreparedStatement
 
 if TYPE_CHECKING:
-    from .models import RevocationNotice, Session, SessionEvent  # noqa: F401
+    from .models import RevocationNotice, Session, SessionEvent
 
 #: What the refresh rule reads, and what the answer is made of.
 REFRESH_COLUMNS = (
@@ -164,31 +164,38 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
 class SessionEventManager(models.Manager["SessionEvent"]):
     """Writing the audit trail; nothing here changes an event."""
 
-    def record_ended(self, sessions: SessionQuerySet, *, kind: str, **values: Any) -> None:
-        """One event of ``kind`` for each of ``sessions`` that has none, in one statement.
+    def record_ended(
+        self,
+        *,
+        at: datetime,
+        reason: str,
+        actor: Any = None,
+        ip_address: str | None = None,
+        user_agent: str = "",
+    ) -> None:
+        """One event for each session that was ended ``at`` one moment and has none yet.
 
         The rows are copied inside the database (INSERT … SELECT): ending ten thousand sessions
-        must not make ten thousand rows travel.
+        must not make ten thousand rows travel. ``actor`` is a key.
         """
-        recorded = self.using(sessions.db).filter(session=OuterRef("pk"), kind=kind)
-        copied: dict[str, Any] = {
-            "session": F("pk"),
-            "user": F("user"),
-            "reason": F("revocation_reason"),
-            "created_at": F("revoked_at"),
-            "kind": kind,
-            **values,
-        }
-        _insert_from_select(self.model, sessions.exclude(Exists(recorded)), copied)
+        sessions = self.model._meta.get_field("session").related_model
+        _record_ended(self.model, sessions).execute(
+            router.db_for_write(sessions),
+            at=at,
+            reason=reason,
+            actor=actor,
+            ip_address=ip_address,
+            user_agent=user_agent,
+        )
 
 
 class RevocationNoticeManager(models.Manager["RevocationNotice"]):
     """Writing what processes that check by a list in memory read."""
 
-    def name_each(self, sessions: SessionQuerySet) -> None:
-        """One notice for each of the sessions, in one statement."""
-        named: dict[str, Any] = {"session_id": F("pk"), "at": F("revoked_at"), "user_id": ""}
-        _insert_from_select(self.model, sessions, named)
+    def name_each(self, sessions: type[Session], *, at: datetime, reason: str) -> None:
+        """One notice for each session that was ended ``at`` one moment, in one statement."""
+        using = router.db_for_write(sessions)
+        _name_ended(self.model, sessions).execute(using, at=at, reason=reason)
 
 
 def lost_to_another(error: OperationalError) -> bool:
@@ -243,23 +250,44 @@ def _claim(model: type[Session], catch_up: bool, columns: tuple[str, ...]) -> Pr
     return PreparedStatement(build, {name: field(target) for name, target in fields.items()})
 
 
-def _insert_from_select(
-    model: type[models.Model], source: QuerySet[Any], values: dict[str, Any]
-) -> None:
-    """``INSERT INTO model (…) SELECT … FROM source``; ``values`` maps fields to expressions."""
-    fields: list[Any] = [model._meta.get_field(name) for name in values]
-    expressions = [
-        value if hasattr(value, "resolve_expression") else Value(value, output_field=field)
-        for field, value in zip(fields, values.values(), strict=True)
-    ]
-    aliases = {f"_insert_{n}": expression for n, expression in enumerate(expressions)}
-    select = source.order_by().annotate(**aliases).values_list(*aliases)
-    connection = connections[source.db]
-    sql, parameters = select.query.get_compiler(connection=connection).as_sql()
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {quote(model._meta.db_table)} ({columns}) {sql}",
-            parameters,
-        )
+@lru_cache(maxsize=8)
+def _record_ended(model: type[SessionEvent], sessions: type[Session]) -> PreparedStatement:
+    field: Callable[[str], Any] = model._meta.get_field
+
+    def build(at: datetime, reason: str, **values: Any) -> Query:
+        recorded = model.objects.filter(session=OuterRef("pk"), kind="revoked")
+        ended = sessions.objects.all().ended(at=at, reason=reason).exclude(Exists(recorded))
+        given = {name: Value(value, output_field=field(name)) for name, value in values.items()}
+        copied = {
+            "session": F("pk"),
+            "user": F("user"),
+            "reason": F("revocation_reason"),
+            "created_at": F("revoked_at"),
+            "kind": Value("revoked"),
+        }
+        return _selecting(ended, {**copied, **given})
+
+    given = ("actor", "ip_address", "user_agent")
+    fields = {"at": field("created_at"), "reason": field("reason")}
+    fields |= {name: field(name) for name in given}
+    into = ("session", "user", "reason", "created_at", "kind", *given)
+    return PreparedStatement(build, fields, into=(model, into))
+
+
+@lru_cache(maxsize=8)
+def _name_ended(model: type[RevocationNotice], sessions: type[Session]) -> PreparedStatement:
+    field: Callable[[str], Any] = model._meta.get_field
+
+    def build(at: datetime, reason: str) -> Query:
+        named = {"session_id": F("pk"), "at": F("revoked_at"), "user_id": Value("")}
+        return _selecting(sessions.objects.all().ended(at=at, reason=reason), named)
+
+    fields = {"at": field("at"), "reason": sessions._meta.get_field("revocation_reason")}
+    return PreparedStatement(build, fields, into=(model, ("session_id", "at", "user_id")))
+
+
+def _selecting(rows: SessionQuerySet, columns: dict[str, Any]) -> Query:
+    """``rows`` as these columns, in this order and under names that are nobody's."""
+    aliases = {f"_insert_{n}": column for n, column in enumerate(columns.values())}
+    query: Query = rows.order_by().annotate(**aliases).values_list(*aliases).query
+    return query

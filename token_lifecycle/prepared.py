@@ -2,7 +2,8 @@
 
 More than half of what a short statement costs is Django building the same SQL again for every
 request. A prepared statement is an ordinary query in which examples stand where the values will
-be; it is compiled at first use, and from then on the values take the examples' places.
+be; it is compiled at first use, and from then on the values take the examples' places. Where a
+project's key is of a kind without an example, the query is compiled for each call, as ever.
 
 This leans on the ORM's compiler (``get_compiler``, ``as_sql``, ``select``, ``get_converters``), and
 that is no public API. The tests pin what is used of it on every supported Django.
@@ -10,10 +11,10 @@ that is no public API. The tests pin what is used of it on every supported Djang
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import connections, models
@@ -22,7 +23,7 @@ from django.db.models.sql import Query
 #: Values that nobody else uses, by the field they are examples for; numbered, so that they differ.
 EXAMPLES: Mapping[type[models.Field[Any, Any]], Callable[[int], Any]] = {
     models.UUIDField: lambda n: UUID(int=n),
-    models.PositiveIntegerField: lambda n: 2_000_000_000 + n,
+    models.IntegerField: lambda n: 2_000_000_000 + n,
     models.DateTimeField: lambda n: datetime(1970, 1, 1, 0, 0, n, tzinfo=UTC),
     models.GenericIPAddressField: lambda n: f"203.0.113.{n}",
     models.CharField: lambda n: f"example {n}",
@@ -48,18 +49,26 @@ class Compiled:
 
 
 class PreparedStatement:
-    """``build`` makes the query from keyword arguments; ``fields`` says what each of them is."""
+    """``build`` makes the query from keyword arguments; ``fields`` says what each of them is.
+
+    ``into`` makes it INSERT … SELECT: a model, and its fields in the order of the columns selected.
+    """
 
     def __init__(
-        self, build: Callable[..., Query], fields: Mapping[str, models.Field[Any, Any]]
+        self,
+        build: Callable[..., Query],
+        fields: Mapping[str, models.Field[Any, Any]],
+        *,
+        into: tuple[type[models.Model], Sequence[str]] | None = None,
     ) -> None:
         self._build = build
         self._fields = fields
+        self._into = into
         self._compiled: dict[str, Compiled] = {}
 
     def fetch_one(self, using: str, **values: Any) -> list[Any] | None:
         """The only row, as Python values, or None."""
-        compiled = self._for(using)
+        compiled = self._for(using, values)
         with connections[using].cursor() as cursor:
             cursor.execute(compiled.sql, self._bind(compiled, using, values))
             row = cursor.fetchone()
@@ -67,33 +76,39 @@ class PreparedStatement:
 
     def execute(self, using: str, **values: Any) -> int:
         """Run it; how many rows it found."""
-        compiled = self._for(using)
+        compiled = self._for(using, values)
         with connections[using].cursor() as cursor:
             cursor.execute(compiled.sql, self._bind(compiled, using, values))
             count: int = cursor.rowcount
         return count
 
-    def _for(self, using: str) -> Compiled:
+    def _for(self, using: str, values: Mapping[str, Any]) -> Compiled:
         # Two threads may both compile; the results are equal.
         if using not in self._compiled:
-            self._compiled[using] = self._compile(using)
+            examples = {
+                name: _example(field, number)
+                for number, (name, field) in enumerate(self._fields.items(), start=1)
+            }
+            if None in examples.values():
+                return self._compile(using, values, {})  # no examples, no preparing
+            places = {
+                field.get_db_prep_value(examples[name], connections[using]): Place(name)
+                for name, field in self._fields.items()
+            }
+            self._compiled[using] = self._compile(using, examples, places)
         return self._compiled[using]
 
-    def _compile(self, using: str) -> Compiled:
+    def _compile(
+        self, using: str, values: Mapping[str, Any], places: Mapping[Any, Place]
+    ) -> Compiled:
         connection = connections[using]
-        examples = {
-            name: EXAMPLES[type(field)](number)
-            for number, (name, field) in enumerate(self._fields.items(), start=1)
-        }
-        compiler = self._build(**examples).get_compiler(connection=connection)
+        compiler = self._build(**values).get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
-        places = {
-            field.get_db_prep_value(examples[name], connection): Place(name)
-            for name, field in self._fields.items()
-        }
-        with_places = tuple(places.get(parameter, parameter) for parameter in parameters)
+        with_places = tuple(places.get(p, p) for p in parameters) if places else tuple(parameters)
         if set(places.values()) - set(with_places):
             raise AssertionError("the compiler changed an example beyond recognition")
+        if self._into is not None:
+            sql = f"{_insertion(connection, *self._into)} {sql}"
         selected = [column for column, *_ in getattr(compiler, "select", None) or ()]
         converters = compiler.get_converters(selected) if selected else {}
         return Compiled(sql, with_places, tuple((n, *found) for n, found in converters.items()))
@@ -116,3 +131,18 @@ class PreparedStatement:
             for function in functions:
                 row[position] = function(row[position], expression, connection)
         return row
+
+
+def _example(field: models.Field[Any, Any], number: int) -> Any:
+    """An example; for a foreign key one of the key it refers to. None: a kind nobody knows."""
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    makers = (make for kind, make in EXAMPLES.items() if isinstance(field, kind))
+    make = next(makers, None)
+    return None if make is None else make(number)
+
+
+def _insertion(connection: Any, model: type[models.Model], names: Sequence[str]) -> str:
+    quote, field = connection.ops.quote_name, cast("Any", model._meta.get_field)
+    columns = ", ".join(quote(field(name).column) for name in names)
+    return f"INSERT INTO {quote(model._meta.db_table)} ({columns})"
