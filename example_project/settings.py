@@ -1,7 +1,8 @@
 """Settings of the example project: SQLite and nothing else to install.
 
 ``DATABASE_URL`` selects another database (it needs the extra ``demo`` and the driver),
-``CACHE_URL`` a Redis for the throttles' counters.
+``CACHE_URL`` a Redis for the throttles' counters and for revocations, and ``REVOCATION_CHECK`` how
+access tokens are checked.
 """
 
 import os
@@ -112,7 +113,14 @@ TOKEN_LIFECYCLE = {
     "REUSE_GRACE_PERIOD": timedelta(seconds=10),
     # So that the admin shows what a refresh leaves behind. Busy sites leave it off.
     "RECORD_ROTATIONS": True,
+    # "memory" asks no database, and with a Redis the list there hears of every end at once.
+    "REVOCATION_CHECK": os.environ.get("REVOCATION_CHECK", "database"),
 }
+if "CACHE_URL" in os.environ:
+    TOKEN_LIFECYCLE["REVOCATION_PUSH"] = {
+        "BACKEND": "token_lifecycle.contrib.redis_push.RedisPush",
+        "LOCATION": os.environ["CACHE_URL"],
+    }
 
 # What happens to sessions, on the terminal beside the requests.
 LOGGING = {

@@ -353,3 +353,56 @@ def test_a_password_bound_anew_between_reading_and_ending_is_no_password_change(
 
     monkeypatch.setattr(lifecycle.journal, "end", bind_anew_first)
     assert lifecycle.rotate(issued.refresh).session.generation == 2
+
+
+# Waiting for the database
+
+
+@pytest.fixture
+def overtaken(monkeypatch):
+    """Let the first claim come after that of another request, which asked long before."""
+    claim = SessionManager.claim
+
+    def arrange(token, *, asked_at, times=1):
+        def late(self, *arguments, **options):
+            monkeypatch.setattr(SessionManager, "claim", claim)
+            held = token
+            for _ in range(times):
+                held = lifecycle.rotate(held, now=asked_at).refresh
+            return claim(self, *arguments, **options)
+
+        monkeypatch.setattr(SessionManager, "claim", late)
+
+    return arrange
+
+
+def test_whoever_loses_to_a_request_that_waited_for_the_database_is_no_thief(issued, overtaken):
+    asked_at = issued.issued_at + timedelta(hours=1)
+    overtaken(issued.refresh, asked_at=asked_at)
+    late = lifecycle.rotate(issued.refresh, now=asked_at + timedelta(minutes=1))
+    assert late.session.generation == 2
+    assert lifecycle.rotate(late.refresh, now=asked_at + timedelta(minutes=2))
+
+
+def test_nor_is_who_loses_to_several_of_them(issued, overtaken):
+    asked_at = issued.issued_at + timedelta(hours=1)
+    overtaken(issued.refresh, asked_at=asked_at, times=3)
+    with pytest.raises(TokenSuperseded):
+        lifecycle.rotate(issued.refresh, now=asked_at + timedelta(minutes=1))
+    assert row(issued.session)["revoked_at"] is None
+
+
+def test_a_token_that_was_used_before_is_reused_however_its_session_is_bound_meanwhile(
+    issued, monkeypatch
+):
+    """Another binding makes it a second try too, and that is no race that was lost."""
+    used_at = issued.issued_at + timedelta(hours=1)
+    lifecycle.rotate(issued.refresh, now=used_at)
+    matches = iter([False])
+    original = lifecycle.password_matches
+    monkeypatch.setattr(
+        lifecycle, "password_matches", lambda *given: next(matches, original(*given))
+    )
+    monkeypatch.setattr(lifecycle, "_end_for_password", lambda *given: None)
+    with pytest.raises(TokenReused):
+        lifecycle.rotate(issued.refresh, now=used_at + timedelta(minutes=1))

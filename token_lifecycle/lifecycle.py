@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID
@@ -221,35 +222,49 @@ def rotate(
     _require_autocommit()
     now = now or timezone.now()
     token = tokens.parse_refresh(refresh, now=now) if isinstance(refresh, str) else refresh
+    overtaken = False
     for _ in range(ATTEMPTS):
         # Whoever loses a race reads again and is judged again, by the row as the winner left it.
         try:
-            issued = _try_to_rotate(token, device, now)
+            match _try_to_rotate(token, device, now, overtaken=overtaken):
+                case IssuedTokens() as issued:
+                    return issued
+                case Lost.CLAIM:
+                    overtaken = True
         except OperationalError as error:
             if not lost_to_another(error):
                 raise
-            continue
-        if issued is not None:
-            return issued
     raise Unavailable(session_id=token.session_id)
 
 
+class Lost(Enum):
+    """Why one try of a rotation came to nothing, and another one is due."""
+
+    CLAIM = auto()
+    BINDING = auto()
+
+
 def _try_to_rotate(
-    token: RefreshClaims, device: Device | None, now: datetime
-) -> IssuedTokens | None:
-    """One reading, one judgement and what follows from it; None where another was faster."""
+    token: RefreshClaims, device: Device | None, now: datetime, *, overtaken: bool
+) -> IssuedTokens | Lost:
+    """One reading, one judgement and what follows from it."""
     session = _session_of(token)
     state = _state(session)
-    grace = app_settings.reuse_grace_period
     verdict = judge(
-        state, generation=token.generation, token_expired=token.expired, now=now, grace=grace
+        state,
+        generation=token.generation,
+        token_expired=token.expired,
+        # Whoever was overtaken presented a token that was good when it was read. However long the
+        # winner had waited for the database, that was at the same moment.
+        now=min(now, session.rotated_at) if overtaken else now,
+        grace=app_settings.reuse_grace_period,
     )
     match verdict:
         case Verdict.ROTATE | Verdict.CATCH_UP:
             # Before the claim: a hook that fails must leave the presented token usable.
             extra = _extra_claims(session)
             if not _consume(session, state, token.generation, device, now):
-                return None
+                return Lost.CLAIM
             return _issue(session, secret=token.secret, extra=extra, now=now)
         case Verdict.RETRY:
             return _issue(session, secret=token.secret, extra=_extra_claims(session), now=now)
@@ -257,7 +272,7 @@ def _try_to_rotate(
             _end_for_reuse(session, token, device, now)
         case Verdict.PASSWORD_CHANGED:
             _end_for_password(session, now)
-            return None
+            return Lost.BINDING
         case _:
             raise REFUSALS[verdict](session_id=session.pk)
 
