@@ -86,7 +86,7 @@ GOOD_VALUES = [
     ("REVOCATION_POLL_INTERVAL", MINUTE),
     ("REVOCATION_WHEN_STALE", "refuse"),
     ("REVOCATION_PUSH", None),
-    ("REVOCATION_PUSH", {"BACKEND": "tests.test_checks.hook", "LOCATION": "redis://host"}),
+    ("REVOCATION_PUSH", {"BACKEND": "tests.test_checks.hook", "SESSION": "a", "USER": "b"}),
     ("MAX_SESSIONS_PER_USER", 1),
     ("MAX_SESSIONS_PER_USER", None),
     ("SESSION_LIMIT_POLICY", "refuse"),
@@ -168,9 +168,18 @@ def test_a_list_in_memory_has_to_hold_what_ends_within_an_access_lifetime(mode, 
     )
 
 
-def test_a_push_that_cannot_be_imported_is_reported():
-    push = {"BACKEND": "tests.nowhere.Push"}
+@pytest.mark.parametrize(
+    "push",
+    [
+        {"BACKEND": "tests.nowhere.Push"},
+        {"BACKEND": "token_lifecycle.contrib.redis_push.RedisPush"},
+        {"BACKEND": "token_lifecycle.contrib.redis_push.RedisPush", "LOCATION": ":hunter2@host"},
+    ],
+)
+def test_a_push_that_cannot_be_made_is_reported_without_its_address(push):
     check_error_codes(["E032"], TOKEN_LIFECYCLE={"REVOCATION_PUSH": push})
+    with override_settings(TOKEN_LIFECYCLE={"REVOCATION_PUSH": push}):
+        assert "hunter2" not in checks.check_push()[0].msg
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,48 @@ def test_a_transaction_that_commits_long_after_it_wrote_is_not_missed(issued, mo
     eventually("ended", lambda: patiently(issued))
 
 
+@pytest.mark.usefixtures("often")
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+def test_a_notice_written_while_a_reading_was_held_up_is_not_missed(issued, monkeypatch):
+    """It is numbered before one that the reading finds, and committed after it was read."""
+    monkeypatch.setattr(feed_module, "OVERLAP", 0.3)
+    other = lifecycle.start_session(UserFactory())
+    eventually(True, lambda: patiently(issued))
+    monkeypatch.setattr(feed, "learn", forgetful(feed))
+    held, go_on, wrote, may_commit = (threading.Event() for _ in range(4))
+    read = feed._read
+
+    def hold_up_once(started):
+        if not held.is_set():
+            held.set()
+            go_on.wait(PATIENCE)
+        read(started)
+
+    def end_slowly():
+        try:
+            with transaction.atomic():
+                lifecycle.revoke_session(issued.session.pk)
+                wrote.set()
+                may_commit.wait(PATIENCE)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(feed, "_read", hold_up_once)
+    held.wait(PATIENCE)
+    time.sleep(0.5)  # longer than what is read again
+    # From here on all of it takes less than a repetition is written for.
+    monkeypatch.setattr(feed_module, "_is_late", lambda now, at: False)
+    thread = threading.Thread(target=end_slowly)
+    thread.start()
+    wrote.wait(PATIENCE)
+    lifecycle.revoke_session(other.session.pk)
+    go_on.set()
+    eventually("ended", lambda: patiently(other))
+    may_commit.set()
+    thread.join()
+    eventually("ended", lambda: patiently(issued))
+
+
 def forgetful(feed):
     """``feed.learn``, but only for what the reading thread has found."""
     learn = feed.learn
@@ -467,6 +509,40 @@ def test_the_age_of_a_list_counts_from_before_it_was_read(issued, monkeypatch):
 
     monkeypatch.setattr(feed, "learn", slowly)
     assert {patiently(issued) for _ in range(200)} == {"stale"}
+
+
+def test_after_an_outage_numbers_may_be_lower_than_before(issued, monkeypatch, options):
+    """The database that answers may be a replica that took over, and lacks the last notices."""
+    options(REVOCATION_POLL_INTERVAL=timedelta(seconds=0.1))
+    later = lifecycle.start_session(UserFactory())
+    lost = RevocationNotice.objects.create(pk=1000, at=timezone.now(), user_id="nobody")
+    eventually(1, lambda: vouched(issued) and len(feed._list))
+    monkeypatch.setattr(feed_module, "OVERLAP", 60.0)  # longer than this test waits
+    feed._marks.appendleft((feed_module._clock() - 120, lost.pk))
+    learn, outage = feed.learn, threading.Event()
+
+    def failing(notices):
+        if outage.is_set():
+            outage.clear()
+            raise OperationalError("the database is away")
+        learn(notices)
+
+    monkeypatch.setattr(feed, "learn", failing)
+    lost.delete()
+    RevocationNotice.objects.create(pk=10, at=timezone.now(), session_id=issued.session.pk)
+    outage.set()
+    eventually("ended", lambda: vouched(issued))
+    RevocationNotice.objects.create(pk=11, at=timezone.now(), session_id=later.session.pk)
+    eventually("ended", lambda: vouched(later))
+
+
+def test_a_push_that_cannot_be_made_leaves_it_to_reading(issued, options, caplog):
+    push = {"BACKEND": "token_lifecycle.contrib.redis_push.RedisPush", "LOCATION": "localhost"}
+    options(REVOCATION_PUSH=push)
+    assert vouched(issued) is True
+    lifecycle.revoke_session(issued.session.pk)
+    assert vouched(issued) == "ended"
+    assert caplog.messages.count("REVOCATION_PUSH cannot be used") == 1
 
 
 def test_a_thread_that_died_is_replaced(issued, monkeypatch):

@@ -263,14 +263,15 @@ def check_memory(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_push(**kwargs: Any) -> list[CheckMessage]:
-    """E032: ``REVOCATION_PUSH`` names nothing that can be imported."""
+    """E032: ``REVOCATION_PUSH`` names nothing that can be made, or with arguments it cannot use."""
     push = _value("REVOCATION_PUSH")
     if push is None or not _is_push(push):
         return []
+    arguments = {name.lower(): value for name, value in push.items() if name != "BACKEND"}
     try:
-        import_string(push["BACKEND"])
-    except ImportError as error:
-        message = f"the BACKEND of REVOCATION_PUSH cannot be imported: {error}"
+        import_string(push["BACKEND"])(**arguments)
+    except Exception as error:  # its class alone: a message might quote an address with a password
+        message = f"REVOCATION_PUSH cannot be used: {type(error).__name__}."
         return [Error(message, id="token_lifecycle.E032")]
     return []
 

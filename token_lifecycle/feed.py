@@ -36,11 +36,14 @@ from .revocation import EVERYBODY, MAX_SESSIONS, Notice, RevocationList, Standin
 
 logger = logging.getLogger("token_lifecycle")
 
+CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
 #: Seconds that are read again each time: a notice is numbered when it is written and seen when its
 #: transaction commits. A transaction that takes longer than half of it repeats its notices.
 OVERLAP = 10.0
-#: Seconds after which everything is read again, whatever was read meanwhile.
-WHOLE = 300.0
+#: Seconds after which everything is read again, whatever was read meanwhile. For what nobody could
+#: repeat, because the process or the database died with the commit.
+WHOLE = 60.0
 #: Seconds without a question after which the thread stops.
 IDLE = 60.0
 #: Seconds that the thread listens at a time, deaf to being stopped.
@@ -54,6 +57,11 @@ LATE = timedelta(minutes=5)
 #: Of a user's sessions so many at once are named one by one, and of everybody's.
 NAMED_OF_A_USER = 20
 NAMED = 1000
+
+
+def _clock() -> float:
+    """Seconds that also pass while the machine is suspended, where the system can tell."""
+    return time.clock_gettime(CLOCK) if CLOCK is not None else time.monotonic()
 
 
 class Push(Protocol):
@@ -83,7 +91,7 @@ def publish(*, count: int, user_id: str | None, at: datetime, reason: str) -> No
 def _committed(at: datetime) -> None:
     """Tell this process, and those that listen; repeat what others may have stopped looking for."""
     now, push = timezone.now(), configured_push()
-    late = (now - at).total_seconds() > OVERLAP / 2
+    late = _is_late(now, at)
     if not late and push is None and not feed.in_use:
         return
     table = RevocationNotice.objects.using(_database())
@@ -99,16 +107,28 @@ def _committed(at: datetime) -> None:
         push.send(notices)
 
 
+def _is_late(now: datetime, at: datetime) -> bool:
+    """Whether a commit came so long after its ``at`` that others may have read on."""
+    return (now - at).total_seconds() > OVERLAP / 2
+
+
 def configured_push() -> Push | None:
-    """The push that ``REVOCATION_PUSH`` describes; one for each process."""
+    """The push that ``REVOCATION_PUSH`` describes; one for each process.
+
+    None also where it cannot be made: the log says so, a system check too, and polling does it.
+    """
     wanted = app_settings.revocation_push
     return None if wanted is None else _push(os.getpid(), *sorted(wanted.items()))
 
 
 @lru_cache(maxsize=4)
-def _push(process: int, *described: tuple[str, Any]) -> Push:
+def _push(process: int, *described: tuple[str, Any]) -> Push | None:
     arguments = {name.lower(): value for name, value in described}
-    push: Push = import_string(arguments.pop("backend"))(**arguments)
+    try:
+        push: Push = import_string(arguments.pop("backend"))(**arguments)
+    except Exception:  # whatever a backend has against its arguments
+        logger.exception("REVOCATION_PUSH cannot be used")
+        return None
     return push
 
 
@@ -127,7 +147,7 @@ class Feed:
         self._thread: threading.Thread | None = None
         self._read_at: float | None = None
         self._read_whole_at: float | None = None
-        #: When was which number the highest; oldest first.
+        #: By when a number had been given out, at the latest; oldest first.
         self._marks: deque[tuple[float, int]] = deque()
         self._asked_at = 0.0
         self._reading_since = 0.0
@@ -145,11 +165,11 @@ class Feed:
         if _in_a_test():
             return Standing.UNKNOWN
         interval = app_settings.revocation_poll_interval.total_seconds()
-        self._asked_at = time.monotonic()
+        self._asked_at = _clock()
         if self._thread is None:
             self._start()
         if self._is_stale(interval):
-            if time.monotonic() - self._reading_since > HUNG + interval:
+            if _clock() - self._reading_since > HUNG + interval:
                 self._start(instead_of=self._thread)
             self._tried.wait(interval)  # for a thread that has just begun
             if self._is_stale(interval):
@@ -162,7 +182,7 @@ class Feed:
 
     def learn(self, notices: Iterable[Notice]) -> None:
         """Take over what is known without reading."""
-        self._list.learn(notices, until=time.monotonic() + longest_life().total_seconds())
+        self._list.learn(notices, until=_clock() + longest_life().total_seconds())
 
     def stop(self) -> None:
         """Stop reading and close the thread's connections; the next question starts again."""
@@ -173,13 +193,13 @@ class Feed:
         self.reset()
 
     def _is_stale(self, interval: float) -> bool:
-        return self._read_at is None or time.monotonic() - self._read_at > interval
+        return self._read_at is None or _clock() - self._read_at > interval
 
     def _start(self, instead_of: threading.Thread | None = None) -> None:
         with self._starting:
             if self._thread is instead_of:
                 self._tried.clear()
-                self._reading_since = time.monotonic()
+                self._reading_since = _clock()
                 self._thread = threading.Thread(
                     target=self._run, name="token_lifecycle feed", daemon=True
                 )
@@ -189,7 +209,7 @@ class Feed:
         failing, push = False, configured_push()
         try:
             while self._is_wanted():
-                self._reading_since = started = time.monotonic()
+                self._reading_since = started = _clock()
                 try:
                     self._read(started)
                 except Exception:
@@ -197,6 +217,8 @@ class Feed:
                     if not failing:
                         logger.exception("the revocation feed cannot be read")
                     failing = True
+                    # The next database may be another one, whose numbers are behind.
+                    self._read_whole_at = None
                     with suppress(DatabaseError):  # of a connection that has gone already
                         connections[_database()].close()
                 else:
@@ -206,24 +228,24 @@ class Feed:
                 self._tried.set()
                 self._wait(push, started)
         finally:
-            connections.close_all()
             if self._is_mine():
                 self._thread = None
                 if push is not None:
                     push.close()
+            connections.close_all()
 
     def _is_mine(self) -> bool:
         """Whether this thread is the one that reads, and not one that was given up."""
         return self._thread is threading.current_thread()
 
     def _is_wanted(self) -> bool:
-        asked = time.monotonic() - self._asked_at < IDLE
+        asked = _clock() - self._asked_at < IDLE
         return asked and self._is_mine() and not self._stop.is_set()
 
     def _wait(self, push: Push | None, started: float) -> None:
         """Until half an interval after ``started``, with an ear on the push."""
         half = app_settings.revocation_poll_interval.total_seconds() / 2
-        while (left := started + half - time.monotonic()) > 0 and not self._stop.is_set():
+        while (left := started + half - _clock()) > 0 and not self._stop.is_set():
             if push is None:
                 self._stop.wait(left)
             elif notices := push.receive(min(left, LISTEN)):
@@ -231,7 +253,7 @@ class Feed:
 
     def _read(self, started: float) -> None:
         """Read what is new, and a little of what is not."""
-        whole = self._read_whole_at is None or started - self._read_whole_at > WHOLE
+        whole = self._has_gap(started)
         table = RevocationNotice.objects.using(_database())
         rows = table.filter(self._unread(started, whole)).order_by("-pk")
         # Newest first: what is cut off at the end is what is known best.
@@ -239,19 +261,29 @@ class Feed:
         self.learn(Notice(at=at, session_id=sid, user_id=user) for _, at, sid, user in read)
         if not self._is_mine():
             return
-        if read:
-            self._marks.append((started, read[0][0]))
         if whole:
+            self._marks.clear()
             self._list.forget(now=started)
             self._read_whole_at = started
+        if read:
+            # The time after the reading: when in between the rows were looked at nobody knows.
+            self._marks.append((_clock(), read[0][0]))
         self._read_at = started
+
+    def _has_gap(self, started: float) -> bool:
+        """Whether more may have been missed than reading a little again would find."""
+        if self._read_at is None or self._read_whole_at is None:
+            return True
+        return started - self._read_at > OVERLAP or started - self._read_whole_at > WHOLE
 
     def _unread(self, started: float, whole: bool) -> Q:
         if whole:
             return Q(at__gte=timezone.now() - longest_life())
-        while len(self._marks) > 1 and started - self._marks[1][0] > OVERLAP:
+        # What was not seen then had not been committed then, and was not numbered long before.
+        seen_at = self._read_at or started
+        while len(self._marks) > 1 and seen_at - self._marks[1][0] > OVERLAP:
             self._marks.popleft()
-        if self._marks and started - self._marks[0][0] > OVERLAP:
+        if self._marks and seen_at - self._marks[0][0] > OVERLAP:
             return Q(pk__gt=self._marks[0][1])
         return Q(at__gte=timezone.now() - LATE)
 

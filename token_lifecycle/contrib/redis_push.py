@@ -61,6 +61,7 @@ class RedisPush:
 
     def receive(self, timeout: float) -> Sequence[Notice]:
         """Wait for one message."""
+        until = time.monotonic() + timeout
         try:
             if self._subscription is None:
                 self._subscribe()
@@ -70,7 +71,7 @@ class RedisPush:
                 logger.warning("revocations are not received: %s", type(error).__name__)
             self._lost = True
             self.close()
-            time.sleep(timeout)
+            time.sleep(max(until - time.monotonic(), 0))
             return ()
         self._lost = False
         return decode(message["data"]) if message else ()
