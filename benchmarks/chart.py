@@ -38,6 +38,7 @@ def chart_of(lines: Sequence[Line], caption: str) -> str:
         role="img",
     )
     ET.SubElement(svg, "title").text = "Time of one request, in milliseconds"
+    ET.SubElement(svg, "desc").text = " ".join(_in_words(lines, job) for job in jobs)
     ET.SubElement(svg, "style").text = STYLE
     top = MARGIN
     for job in jobs:
@@ -46,6 +47,13 @@ def chart_of(lines: Sequence[Line], caption: str) -> str:
     _text(svg, MARGIN, top + 2 * ROW, caption, "note")
     ET.indent(svg)
     return ET.tostring(svg, encoding="unicode") + "\n"
+
+
+def _in_words(lines: Sequence[Line], job: Job) -> str:
+    """One panel, for those who listen."""
+    of_job = sorted((line for line in lines if line.job == job), key=lambda line: line.median_ms)
+    listed = ", ".join(f"{line.name} {line.median_ms:.2f} ms" for line in of_job)
+    return f"{job.title}: {listed}."
 
 
 def _count(lines: Sequence[Line], job: Job) -> int:

@@ -54,8 +54,8 @@ def print_report(report: dict[str, Any]) -> None:
         print(f"{moment}: {report[moment]}")
     print(f"storage options of the sessions' table: {report['table_options'] or 'none'}")
     print(
-        "Loaded with INSERT … SELECT; then VACUUM (ANALYZE), CHECKPOINT, and all of it read once, as\n"
-        "on a server that has been up for a while. Sessions by chance."
+        "Loaded with INSERT … SELECT; then VACUUM (ANALYZE), CHECKPOINT, and all of it read once,\n"
+        "as on a server that has been up for a while. Sessions by chance."
     )
     print_growth(report["growth"])
     print_rest(report)

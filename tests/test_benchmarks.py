@@ -165,6 +165,11 @@ def test_nothing_in_the_chart_leaves_it():
     assert max(float(t.get("x")) + 8 * len(t.text) for t in elements(svg, "text")) < width
 
 
+def test_the_chart_can_be_listened_to():
+    (described,) = elements(chart.chart_of(LINES, ""), "desc")
+    assert all(f"{line.name} {line.median_ms:.2f} ms" in described.text for line in LINES)
+
+
 def test_the_chart_has_colours_for_a_dark_page_too():
     assert "prefers-color-scheme: dark" in elements(chart.chart_of(LINES, ""), "style")[0].text
 
