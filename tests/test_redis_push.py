@@ -13,8 +13,7 @@ from django.core.cache import cache
 from tests import races
 from tests.crew import Crew
 from tests.test_feed import _stopped_afterwards, eventually, patiently, vouched
-from token_lifecycle import feed as feed_module
-from token_lifecycle import lifecycle
+from token_lifecycle import lifecycle, push
 from token_lifecycle.contrib import redis_push
 from token_lifecycle.contrib.redis_push import RedisPush, decode, encode
 from token_lifecycle.models import new_session_id
@@ -164,10 +163,10 @@ def test_the_log_names_the_trouble_and_no_address(nobody, caplog):
 
 def test_a_push_is_made_once_for_a_process(options, channel, nobody):
     pushing(options, nobody, channel, interval=1)
-    made = {feed_module.configured_push() for _ in range(3)}
+    made = {push.configured_push() for _ in range(3)}
     assert len(made) == 1
     found = []
-    thread = threading.Thread(target=lambda: found.append(feed_module.configured_push()))
+    thread = threading.Thread(target=lambda: found.append(push.configured_push()))
     thread.start()
     thread.join()
     assert made == set(found)

@@ -17,21 +17,20 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
-from typing import Any, Protocol
+from functools import partial
 from uuid import UUID
 
 from django.db import DatabaseError, connections, router, transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from .conf import app_settings
 from .exceptions import Unavailable
 from .models import RevocationNotice, Session
+from .push import Push, configured_push
 from .revocation import EVERYBODY, MAX_SESSIONS, Notice, RevocationList, Standing
 
 logger = logging.getLogger("token_lifecycle")
@@ -64,19 +63,6 @@ def _clock() -> float:
     return time.clock_gettime(CLOCK) if CLOCK is not None else time.monotonic()
 
 
-class Push(Protocol):
-    """Brings notices faster than reading does; ``REVOCATION_PUSH`` names one. May lose some."""
-
-    def send(self, notices: Sequence[Notice]) -> None:
-        """Pass on what this process has ended. Must neither raise nor take long."""
-
-    def receive(self, timeout: float) -> Sequence[Notice]:
-        """What others have sent; waits for it ``timeout`` seconds at most. Must not raise."""
-
-    def close(self) -> None:
-        """Let go of connections."""
-
-
 def publish(*, count: int, user_id: str | None, at: datetime, reason: str) -> None:
     """Write the notices of what was ended ``at`` one moment, in the transaction that ended it."""
     if app_settings.revocation_check == "none":
@@ -102,7 +88,8 @@ def _committed(at: datetime) -> None:
             RevocationNotice(at=now, session_id=notice.session_id, user_id=notice.user_id)
             for notice in notices
         )
-    feed.learn(notices)
+    if feed.in_use:
+        feed.learn(notices)
     if push is not None:
         push.send(notices)
 
@@ -110,26 +97,6 @@ def _committed(at: datetime) -> None:
 def _is_late(now: datetime, at: datetime) -> bool:
     """Whether a commit came so long after its ``at`` that others may have read on."""
     return (now - at).total_seconds() > OVERLAP / 2
-
-
-def configured_push() -> Push | None:
-    """The push that ``REVOCATION_PUSH`` describes; one for each process.
-
-    None also where it cannot be made: the log says so, a system check too, and polling does it.
-    """
-    wanted = app_settings.revocation_push
-    return None if wanted is None else _push(os.getpid(), *sorted(wanted.items()))
-
-
-@lru_cache(maxsize=4)
-def _push(process: int, *described: tuple[str, Any]) -> Push | None:
-    arguments = {name.lower(): value for name, value in described}
-    try:
-        push: Push = import_string(arguments.pop("backend"))(**arguments)
-    except Exception:  # whatever a backend has against its arguments
-        logger.exception("REVOCATION_PUSH cannot be used")
-        return None
-    return push
 
 
 class Feed:

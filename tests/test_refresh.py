@@ -20,7 +20,7 @@ from tests.sign_ins import (
     row,
     stored,
 )
-from token_lifecycle import lifecycle, tokens
+from token_lifecycle import lifecycle, refresh, tokens
 from token_lifecycle.device import Device
 from token_lifecycle.exceptions import (
     SessionExpired,
@@ -303,13 +303,13 @@ DEADLOCK = OperationalError(1213, "Deadlock found when trying to get lock")
 
 @pytest.mark.parametrize("error", [None, DEADLOCK])
 def test_whoever_loses_a_race_reads_again_and_is_judged_again(issued, monkeypatch, error):
-    lose(monkeypatch, times=lifecycle.ATTEMPTS - 1, error=error)
+    lose(monkeypatch, times=refresh.ATTEMPTS - 1, error=error)
     assert lifecycle.rotate(issued.refresh).session.generation == 2
 
 
 @pytest.mark.parametrize("error", [None, DEADLOCK])
 def test_whoever_always_loses_is_told_to_wait_and_keeps_the_token(issued, monkeypatch, error):
-    lose(monkeypatch, times=lifecycle.ATTEMPTS, error=error)
+    lose(monkeypatch, times=refresh.ATTEMPTS, error=error)
     with pytest.raises(Unavailable):
         lifecycle.rotate(issued.refresh)
     assert lifecycle.rotate(issued.refresh).session.generation == 2
@@ -399,10 +399,8 @@ def test_a_token_that_was_used_before_is_reused_however_its_session_is_bound_mea
     used_at = issued.issued_at + timedelta(hours=1)
     lifecycle.rotate(issued.refresh, now=used_at)
     matches = iter([False])
-    original = lifecycle.password_matches
-    monkeypatch.setattr(
-        lifecycle, "password_matches", lambda *given: next(matches, original(*given))
-    )
-    monkeypatch.setattr(lifecycle, "_end_for_password", lambda *given: None)
+    original = refresh.password_matches
+    monkeypatch.setattr(refresh, "password_matches", lambda *given: next(matches, original(*given)))
+    monkeypatch.setattr(refresh, "_end_for_password", lambda *given: None)
     with pytest.raises(TokenReused):
         lifecycle.rotate(issued.refresh, now=used_at + timedelta(minutes=1))

@@ -1,0 +1,287 @@
+"""A refresh, door to door: read the session, judge the token, claim its generation, issue the next.
+
+The rule itself is in :mod:`token_lifecycle.rotation`, and what the statements look like in
+:mod:`token_lifecycle.managers`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import OperationalError, transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from . import binding, journal, signals, tokens
+from .conf import app_settings
+from .device import Device
+from .exceptions import (
+    PasswordChanged,
+    SessionExpired,
+    SessionRevoked,
+    TokenExpired,
+    TokenInvalid,
+    TokenRefused,
+    TokenReused,
+    TokenSuperseded,
+    Unavailable,
+    UserInactive,
+)
+from .issuing import IssuedTokens, extra_claims, issue
+from .journal import ATTEMPTS
+from .managers import lost_to_another
+from .models import EventKind, RevocationReason, Session
+from .rotation import SessionState, Verdict, burst_after, judge
+from .tokens import RefreshClaims
+from .user_changes import password_matches
+
+#: Verdicts that refuse without a write.
+REFUSALS: Mapping[Verdict, type[TokenRefused]] = {
+    Verdict.REVOKED: SessionRevoked,
+    Verdict.SESSION_EXPIRED: SessionExpired,
+    Verdict.TOKEN_EXPIRED: TokenExpired,
+    Verdict.SUPERSEDED: TokenSuperseded,
+    Verdict.USER_INACTIVE: UserInactive,
+}
+
+
+@sensitive_variables()
+def rotate(
+    refresh: str | RefreshClaims,
+    *,
+    device: Device | None = None,
+    now: datetime | None = None,
+) -> IssuedTokens:
+    """Exchange a refresh token: its text, or what ``tokens.parse_refresh`` made of it.
+
+    Two statements, no transaction and no new row; a retry inside the grace period only reads.
+    Must not be called inside a transaction, for the refusal of a stolen token has to commit.
+
+    :raises TokenRefused: one of its subclasses says why (:mod:`token_lifecycle.exceptions`).
+    :raises Unavailable: the database kept choosing other writers; the token is as good as before.
+    """
+    _require_autocommit()
+    now = now or timezone.now()
+    token = tokens.parse_refresh(refresh, now=now) if isinstance(refresh, str) else refresh
+    overtaken = False
+    for _ in range(ATTEMPTS):
+        # Whoever loses a race reads again and is judged again, by the row as the winner left it.
+        try:
+            match _try_to_rotate(token, device, now, overtaken=overtaken):
+                case IssuedTokens() as issued:
+                    return issued
+                case Lost.CLAIM:
+                    overtaken = True
+        except OperationalError as error:
+            if not lost_to_another(error):
+                raise
+    raise Unavailable(session_id=token.session_id)
+
+
+class Lost(Enum):
+    """Why one try of a rotation came to nothing, and another one is due."""
+
+    CLAIM = auto()
+    BINDING = auto()
+
+
+def _try_to_rotate(
+    token: RefreshClaims, device: Device | None, now: datetime, *, overtaken: bool
+) -> IssuedTokens | Lost:
+    """One reading, one judgement and what follows from it."""
+    session = _session_of(token)
+    state = _state(session)
+    verdict = judge(
+        state,
+        generation=token.generation,
+        token_expired=token.expired,
+        # Whoever was overtaken presented a token that was good when it was read. However long the
+        # winner had waited for the database, that was at the same moment.
+        now=min(now, session.rotated_at) if overtaken else now,
+        grace=app_settings.reuse_grace_period,
+    )
+    match verdict:
+        case Verdict.ROTATE | Verdict.CATCH_UP:
+            # Before the claim: a hook that fails must leave the presented token usable.
+            extra = extra_claims(session)
+            if not _consume(session, state, token.generation, device, now):
+                return Lost.CLAIM
+            return issue(session, secret=token.secret, extra=extra, now=now)
+        case Verdict.RETRY:
+            return issue(session, secret=token.secret, extra=extra_claims(session), now=now)
+        case Verdict.REUSE:
+            _end_for_reuse(session, token, device, now)
+        case Verdict.PASSWORD_CHANGED:
+            _end_for_password(session, now)
+            return Lost.BINDING
+        case _:
+            raise REFUSALS[verdict](session_id=session.pk)
+
+
+def _session_of(token: RefreshClaims) -> Session:
+    """The session a token names, if the token knows its secret and its user too.
+
+    A wrong secret never ends the session, or anybody who knows its id could.
+
+    :raises TokenInvalid: and TokenExpired for an old token of a session that was removed.
+    """
+    session = Session.objects.for_refresh(token.session_id, user_columns=_user_columns())
+    if session is None:
+        raise TokenExpired if token.expired else TokenInvalid
+    if not tokens.secret_matches(token.secret, session.secret_digest):
+        raise TokenInvalid
+    if session.user is not None and tokens.user_id_of(session.user) != token.user_id:
+        raise TokenInvalid
+    return session
+
+
+def _state(session: Session) -> SessionState:
+    user = session.user
+    return SessionState(
+        generation=session.generation,
+        rotated_at=session.rotated_at,
+        burst_generation=session.burst_generation,
+        burst_started_at=session.burst_started_at,
+        expires_at=session.expires_at,
+        idle_expires_at=session.idle_expires_at,
+        revoked_at=session.revoked_at,
+        user_active=user is not None and user.is_active,
+        password_matches=password_matches(session, user),
+    )
+
+
+def _consume(
+    session: Session, state: SessionState, generation: int, device: Device | None, now: datetime
+) -> bool:
+    """Claim ``generation`` and bring ``session`` up to date; False where another was faster."""
+    columns = _refresh_state(session, state, generation, device, now)
+    catch_up = generation > state.generation
+    previous_user_agent = session.user_agent
+    new_client = columns.get("user_agent", previous_user_agent) != previous_user_agent
+    events = _events_of_rotation(catch_up=catch_up, new_client=new_client)
+    # A transaction only where there is a second row to write.
+    with transaction.atomic(using=journal.database()) if events else contextlib.nullcontext():
+        if not Session.objects.claim(
+            session.pk, generation=generation, catch_up=catch_up, now=now, **columns
+        ):
+            return False
+        for name, value in {"generation": generation + 1, **columns}.items():
+            setattr(session, name, value)
+        for kind in events:
+            journal.record(kind, session=session, device=device, generation=generation, now=now)
+    _bind_to_newest_key(session)
+    journal.announce(signals.token_rotated, session=session, device=device)
+    if new_client:
+        journal.announce(
+            signals.new_client_seen,
+            session=session,
+            device=device,
+            previous_user_agent=previous_user_agent,
+        )
+    return True
+
+
+def _bind_to_newest_key(session: Session) -> None:
+    """Follow a ``SECRET_KEY`` that is being replaced, so that its fallback can go one day.
+
+    A statement of its own, and only then: it must not undo what a password change wrote meanwhile.
+    """
+    if not settings.SECRET_KEY_FALLBACKS:
+        return
+    newest = binding.auth_hash(session.user)
+    if newest in (session.auth_hash, session.auth_hash_next):
+        return
+    as_read = Session.objects.primary().filter(
+        pk=session.pk, auth_hash=session.auth_hash, auth_hash_next=session.auth_hash_next
+    )
+    as_read.rebind(newest)
+
+
+def _refresh_state(
+    session: Session, state: SessionState, generation: int, device: Device | None, now: datetime
+) -> dict[str, Any]:
+    """What a rotation writes beside the generation. Never ``expires_at``: nothing outlives it."""
+    burst = burst_after(state, consumed=generation, now=now, grace=app_settings.reuse_grace_period)
+    columns: dict[str, Any] = {
+        "rotated_at": now,
+        "idle_expires_at": min(now + app_settings.idle_timeout, state.expires_at),
+        "burst_generation": burst.generation,
+        "burst_started_at": burst.started_at,
+    }
+    if device is not None:
+        columns["ip_address"] = device.ip_address
+        columns["user_agent"] = device.user_agent or session.user_agent
+    return columns
+
+
+def _events_of_rotation(*, catch_up: bool, new_client: bool) -> list[EventKind]:
+    happened = {
+        EventKind.CAUGHT_UP: catch_up,
+        EventKind.NEW_CLIENT: new_client,
+        EventKind.ROTATED: app_settings.record_rotations,
+    }
+    return [kind for kind, did in happened.items() if did]
+
+
+def _end_for_reuse(
+    session: Session, token: RefreshClaims, device: Device | None, now: datetime
+) -> NoReturn:
+    """End the session whose consumed token came back (RFC 9700 §4.14.2), and no other.
+
+    :raises TokenReused: after the commit; SessionRevoked where somebody had ended it meanwhile.
+    """
+
+    def work() -> bool:
+        this = Session.objects.primary().filter(pk=session.pk)
+        reason = RevocationReason.REUSE_DETECTED
+        if not journal.end(this, reason=reason, now=now, user=session.user, device=device):
+            return False
+        generation = token.generation
+        journal.record(
+            EventKind.REUSE_DETECTED, session=session, device=device, generation=generation, now=now
+        )
+        journal.announce(
+            signals.reuse_detected, session=session, device=device, generation=generation
+        )
+        return True
+
+    if journal.in_transaction(work):
+        raise TokenReused(session_id=session.pk)
+    raise SessionRevoked(session_id=session.pk)
+
+
+def _end_for_password(session: Session, now: datetime) -> None:
+    """End a session whose password changed without a signal; return where it was bound anew.
+
+    Only as it was read: ``keep_session`` or a re-hash may have bound it to the new password since.
+
+    :raises PasswordChanged: after the commit.
+    """
+    as_read = Session.objects.primary().filter(
+        pk=session.pk, auth_hash=session.auth_hash, auth_hash_next=session.auth_hash_next
+    )
+    reason = RevocationReason.PASSWORD_CHANGE
+    if journal.end(as_read, reason=reason, now=now, user=session.user):
+        raise PasswordChanged(session_id=session.pk)
+
+
+def _user_columns() -> tuple[str, ...] | None:
+    if app_settings.access_claims is not None:
+        return None  # the hook may look at everything
+    return binding.needed_columns(get_user_model(), tokens.user_id_field())
+
+
+def _require_autocommit() -> None:
+    """Refuse to rotate where a refusal could be rolled back. Tests that roll back are let through.
+
+    :raises RuntimeError: inside a transaction, as ``transaction.atomic(durable=True)`` does.
+    """
+    blocks = transaction.get_connection(journal.database()).atomic_blocks
+    if blocks and not blocks[-1]._from_testcase:
+        raise RuntimeError("rotate() must not be called inside a transaction.")
