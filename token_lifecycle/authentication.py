@@ -115,8 +115,8 @@ class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the st
 
     def __init__(self, claims: AccessClaims) -> None:
         super().__init__(partial(_read_user, claims.user_id))
-        key = get_user_model()._meta.pk
-        if tokens.user_id_field() in ("pk", key.name):
+        if tokens.user_id_is_key():
+            key = get_user_model()._meta.pk
             # LazyObject's own __setattr__ would read the user.
             self.__dict__["pk"] = self.__dict__[key.attname] = key.to_python(claims.user_id)
 

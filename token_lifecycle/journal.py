@@ -112,7 +112,9 @@ def end(
                 ip_address=client.ip_address,
                 user_agent=client.user_agent,
             )
-            user_id = None if user is None else tokens.user_id_of(user)
+            # By a name that may have changed since, tokens could not be found.
+            named = user is not None and tokens.user_id_is_key()
+            user_id = tokens.user_id_of(user) if named else None
             feed.publish(count=count, user_id=user_id, at=now, reason=reason)
             announce(
                 signals.session_revoked,

@@ -25,6 +25,7 @@ from uuid import UUID
 
 import jwt
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from jwt.algorithms import Algorithm, get_default_algorithms
@@ -128,6 +129,11 @@ def user_id_of(user: Any) -> str:
 def user_id_field() -> str:
     field_name: str = app_settings.simple_jwt.get("USER_ID_FIELD", "pk")
     return field_name
+
+
+def user_id_is_key() -> bool:
+    """Whether the user-id claim is the user's primary key, which does not change."""
+    return user_id_field() in ("pk", get_user_model()._meta.pk.name)
 
 
 def user_id_claim() -> str:
