@@ -208,15 +208,11 @@ def test_what_another_process_ends_is_refused_here(issued):
     eventually("ended", lambda: patiently(issued))
 
 
-@pytest.mark.usefixtures("often")
-def test_a_transaction_that_commits_long_after_it_wrote_is_not_missed(issued, monkeypatch):
-    # As long as this, in the place of ten seconds.
-    monkeypatch.setattr(feed_module, "OVERLAP", 0.2)
-    other = lifecycle.start_session(UserFactory())
-    eventually(True, lambda: patiently(issued))
+def end_in_a_transaction(issued):
+    """End it in another thread, as far as the commit; the function that is returned commits."""
     wrote, may_commit = threading.Event(), threading.Event()
 
-    def end_slowly():
+    def end():
         try:
             with transaction.atomic():
                 lifecycle.revoke_session(issued.session.pk)
@@ -225,9 +221,23 @@ def test_a_transaction_that_commits_long_after_it_wrote_is_not_missed(issued, mo
         finally:
             connection.close()
 
-    thread = threading.Thread(target=end_slowly)
+    def commit():
+        may_commit.set()
+        thread.join()
+
+    thread = threading.Thread(target=end)
     thread.start()
     wrote.wait(PATIENCE)
+    return commit
+
+
+@pytest.mark.usefixtures("often")
+def test_a_transaction_that_commits_long_after_it_wrote_is_not_missed(issued, monkeypatch):
+    # As long as this, in the place of ten seconds.
+    monkeypatch.setattr(feed_module, "OVERLAP", 0.2)
+    other = lifecycle.start_session(UserFactory())
+    eventually(True, lambda: patiently(issued))
+    commit = end_in_a_transaction(issued)
     if connection.vendor != "sqlite":  # has one writer at a time
         lifecycle.revoke_session(other.session.pk)
         eventually("ended", lambda: patiently(other))
@@ -236,8 +246,7 @@ def test_a_transaction_that_commits_long_after_it_wrote_is_not_missed(issued, mo
         assert patiently(issued) in (True, "stale")
     # Only the database can tell this process: nothing is learnt directly.
     monkeypatch.setattr(feed, "learn", forgetful(feed))
-    may_commit.set()
-    thread.join()
+    commit()
     eventually("ended", lambda: patiently(issued))
 
 
@@ -249,7 +258,7 @@ def test_a_notice_written_while_a_reading_was_held_up_is_not_missed(issued, monk
     other = lifecycle.start_session(UserFactory())
     eventually(True, lambda: patiently(issued))
     monkeypatch.setattr(feed, "learn", forgetful(feed))
-    held, go_on, wrote, may_commit = (threading.Event() for _ in range(4))
+    held, go_on = threading.Event(), threading.Event()
     read = feed._read
 
     def hold_up_once(started):
@@ -258,28 +267,16 @@ def test_a_notice_written_while_a_reading_was_held_up_is_not_missed(issued, monk
             go_on.wait(PATIENCE)
         read(started)
 
-    def end_slowly():
-        try:
-            with transaction.atomic():
-                lifecycle.revoke_session(issued.session.pk)
-                wrote.set()
-                may_commit.wait(PATIENCE)
-        finally:
-            connection.close()
-
     monkeypatch.setattr(feed, "_read", hold_up_once)
     held.wait(PATIENCE)
     time.sleep(0.5)  # longer than what is read again
     # From here on all of it takes less than a repetition is written for.
     monkeypatch.setattr(feed_module, "_is_late", lambda now, at: False)
-    thread = threading.Thread(target=end_slowly)
-    thread.start()
-    wrote.wait(PATIENCE)
+    commit = end_in_a_transaction(issued)
     lifecycle.revoke_session(other.session.pk)
     go_on.set()
     eventually("ended", lambda: patiently(other))
-    may_commit.set()
-    thread.join()
+    commit()
     eventually("ended", lambda: patiently(issued))
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import InterfaceError, OperationalError
 from django.urls import path
 from django.utils import timezone
 from rest_framework.response import Response
@@ -134,3 +135,18 @@ def test_without_a_token_nothing_is_fresh(api, user):
     assert api.get("/fresh/").status_code == 401
     api.force_authenticate(user)
     assert api.get("/fresh/").status_code == 403
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_while_the_database_does_not_answer_nothing_is_fresh_and_the_client_waits(
+    api, user, options, monkeypatch, error
+):
+    def away(*arguments, **named):
+        raise error("the database is away")
+
+    options(REVOCATION_CHECK="none")
+    sign_in(api, user)
+    monkeypatch.setattr(lifecycle, "check_access", away)
+    response = api.get("/fresh/stateless/")
+    assert response.status_code == 503
+    assert int(response["Retry-After"]) > 0

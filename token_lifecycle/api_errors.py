@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -77,6 +79,21 @@ class CsrfFailed(exceptions.PermissionDenied):
 
     default_code = "csrf_failed"
     default_detail = "CSRF verification failed."
+
+
+@contextmanager
+def refusing_bearers() -> Iterator[None]:
+    """Turn what is raised about an access token into the answer of a project's own view.
+
+    :raises BearerRefused: 401, for a refused token.
+    :raises ServiceUnavailable: 503, when nothing can say whether the session is live.
+    """
+    try:
+        yield
+    except TokenRefused as error:
+        raise BearerRefused(error) from error
+    except (OperationalError, InterfaceError, Unavailable) as error:
+        raise ServiceUnavailable from error
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import InterfaceError, OperationalError
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
@@ -15,9 +14,9 @@ from rest_framework.request import Request
 from rest_framework_simplejwt.settings import api_settings as simplejwt_settings
 
 from . import lifecycle, tokens
-from .api_errors import CHALLENGE, CHALLENGE_INVALID, BearerRefused, ServiceUnavailable
+from .api_errors import CHALLENGE, CHALLENGE_INVALID, refusing_bearers
 from .conf import app_settings
-from .exceptions import TokenInvalid, TokenRefused, Unavailable, UserInactive
+from .exceptions import TokenInvalid, UserInactive
 from .tokens import AccessClaims
 
 
@@ -56,13 +55,9 @@ class SessionTokenAuthentication(BaseAuthentication):
         token = bearer_token(request)
         if token is None:
             return None
-        try:
+        with refusing_bearers():
             claims = tokens.parse_access(token)
             return self.user_of(claims), claims
-        except TokenRefused as error:
-            raise BearerRefused(error) from error
-        except (OperationalError, InterfaceError, Unavailable) as error:
-            raise ServiceUnavailable from error
 
     def authenticate_header(self, request: Request) -> str:
         """The challenge of a 401: with an error code only where a token was presented."""
@@ -107,6 +102,7 @@ class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the st
 
     :raises BearerRefused: at that look, where the user is gone or deactivated by a statement that
         the list cannot know of.
+    :raises ServiceUnavailable: at that look, when the database does not answer.
     """
 
     #: Nothing of this needs the row.
@@ -125,10 +121,8 @@ class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the st
 
 
 def _read_user(user_id: str) -> Any:
-    try:
+    with refusing_bearers():
         return active_user(user_id)
-    except TokenRefused as error:
-        raise BearerRefused(error) from error
 
 
 def active_user(user_id: str) -> Any:

@@ -10,8 +10,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from . import lifecycle
-from .api_errors import BearerRefused
-from .exceptions import TokenRefused
+from .api_errors import refusing_bearers
 from .tokens import AccessClaims
 
 
@@ -48,12 +47,11 @@ class RequireFresh(BasePermission):
         """Whether the session may act, this very moment.
 
         :raises BearerRefused: 401, when it has ended.
+        :raises ServiceUnavailable: 503, when the database does not answer.
         """
         if not isinstance(request.auth, AccessClaims):
             return False
         if not getattr(request.successful_authenticator, "asks_database", False):
-            try:
+            with refusing_bearers():
                 lifecycle.check_access(request.auth)
-            except TokenRefused as error:
-                raise BearerRefused(error) from error
         return True
