@@ -64,13 +64,18 @@ class SessionTokenAuthentication(BaseAuthentication):
         return CHALLENGE if bearer_token(request) is None else CHALLENGE_INVALID
 
     @property
+    def mode(self) -> str:
+        """How the session is looked at: ``"database"``, ``"memory"`` or ``"none"``."""
+        return self.revocation_check or app_settings.revocation_check
+
+    @property
     def asks_database(self) -> bool:
         """Whether each request has the answer of the database itself."""
-        return (self.revocation_check or app_settings.revocation_check) == "database"
+        return self.mode == "database"
 
     def user_of(self, claims: AccessClaims) -> Any:
         """The user behind verified claims, as far as the session may still act."""
-        match self.revocation_check or app_settings.revocation_check:
+        match self.mode:
             case "none":
                 return active_user(claims.user_id)
             case "memory" if lifecycle.is_vouched_for(claims):

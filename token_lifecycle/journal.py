@@ -112,10 +112,7 @@ def end(
                 ip_address=client.ip_address,
                 user_agent=client.user_agent,
             )
-            # By a name that may have changed since, tokens could not be found.
-            named = user is not None and tokens.user_id_is_key()
-            user_id = tokens.user_id_of(user) if named else None
-            feed.publish(count=count, user_id=user_id, at=now, reason=reason)
+            feed.publish(count=count, user_id=_claim_of(user), at=now, reason=reason)
             announce(
                 signals.session_revoked,
                 sessions=ended,
@@ -128,3 +125,8 @@ def end(
         return count
 
     return in_transaction(work)
+
+
+def _claim_of(user: Any) -> str | None:
+    """What tokens call this user; None for nobody, and where that may have changed meanwhile."""
+    return tokens.user_id_of(user) if user is not None and tokens.user_id_is_key() else None
