@@ -20,6 +20,15 @@ def killed(session):
     lifecycle.revoke_sessions(Session.objects.filter(pk=session.pk))
 
 
+def signed_out_with_everybody(session):
+    lifecycle.revoke_everybody()
+
+
+def signed_out_with_everybody_and_told(session):
+    lifecycle.revoke_everybody()
+    lifecycle.sweep()
+
+
 def given_a_password(session):
     session.user.set_password("new")
     session.user.save()
@@ -78,6 +87,8 @@ REFUSED = [
     (ended, "session_revoked"),
     (logged_out_everywhere, "session_revoked"),
     (killed, "session_revoked"),
+    (signed_out_with_everybody, "session_revoked"),
+    (signed_out_with_everybody_and_told, "session_revoked"),
     (given_a_password, "session_revoked"),
     (given_a_password_unseen, "password_changed"),
     (deactivated, "session_revoked"),

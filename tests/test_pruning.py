@@ -30,6 +30,10 @@ def ended(at, **columns):
     return SessionFactory(revoked_at=at, revocation_reason=RevocationReason.LOGOUT, **columns)
 
 
+def no_pause(seconds):
+    """Nobody waits for a test."""
+
+
 def event(at):
     return SessionEvent.objects.create(kind=EventKind.STARTED, created_at=at)
 
@@ -104,7 +108,7 @@ def test_it_works_in_batches_and_tells_of_each():
     for _ in range(7):
         ended(TOO_OLD)
     told = []
-    assert lifecycle.prune(batch_size=3, progress=told.append).sessions == 7
+    assert lifecycle.prune(batch_size=3, sleep=no_pause, progress=told.append).sessions == 7
     assert told == [3, 3, 1]
 
 
@@ -112,13 +116,13 @@ def test_it_works_in_batches_and_tells_of_each():
 def test_a_batch_costs_one_reading_and_one_removal_however_large(rows):
     for _ in range(rows):
         ended(TOO_OLD)
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
-        lifecycle.prune(batch_size=rows)
-    # Four sets, each asked once more whether anything is left; one DELETE, savepoints aside.
+    with CaptureQueriesContext(connection) as captured:
+        lifecycle.prune(batch_size=rows, sleep=no_pause)
+    # The cutoffs, and four sets, the first of which is asked once more whether anything is left;
+    # one DELETE, savepoints aside.
     statements = [q["sql"].split()[0] for q in captured.captured_queries]
     assert [s for s in statements if "SAVEPOINT" not in s and s != "RELEASE"] == [
+        "SELECT",
         "SELECT",
         "DELETE",
         "SELECT",
@@ -132,7 +136,7 @@ def test_it_begins_with_the_oldest_and_never_looks_back():
     for days in (3, 1, 2):
         ended(TOO_OLD - timedelta(days=days))
     with CaptureQueriesContext(connection) as captured:
-        lifecycle.prune(batch_size=1)
+        lifecycle.prune(batch_size=1, sleep=no_pause)
     reads = [q["sql"] for q in captured.captured_queries if q["sql"].startswith("SELECT")]
     assert all("ORDER BY" in read for read in reads)
     assert sum('"revoked_at" >=' in read.replace("`", '"') for read in reads) == 3
@@ -142,7 +146,74 @@ def test_rows_that_somebody_else_removes_meanwhile_do_not_hold_it_up(monkeypatch
     for _ in range(4):
         ended(TOO_OLD)
     monkeypatch.setattr(type(Session.objects.primary()), "delete", lambda rows: (0, {}))
-    assert lifecycle.prune(batch_size=1).sessions == 0
+    assert lifecycle.prune(batch_size=1, sleep=no_pause).sessions == 0
+
+
+class Watch:
+    """A clock on which each batch takes two seconds, and the pauses that were asked for."""
+
+    def __init__(self):
+        self.time = 0.0
+        self.pauses = []
+
+    def read(self):
+        self.time += 1
+        return self.time
+
+    def sleep(self, seconds):
+        self.pauses.append(seconds)
+
+
+@pytest.mark.parametrize(("busy", "pause"), [(0.5, 1.0), (0.25, 3.0), (0.1, 9.0)])
+def test_between_two_batches_it_rests_in_proportion_to_what_it_worked(busy, pause):
+    for _ in range(3):
+        ended(TOO_OLD)
+    watch = Watch()
+    lifecycle.prune(batch_size=1, busy=busy, sleep=watch.sleep, clock=watch.read)
+    assert watch.pauses == [pytest.approx(pause)] * 3
+
+
+def test_it_rests_three_quarters_of_the_time_unless_told_otherwise():
+    for _ in range(2):
+        ended(TOO_OLD)
+    watch = Watch()
+    lifecycle.prune(batch_size=1, sleep=watch.sleep, clock=watch.read)
+    assert watch.pauses == [3.0, 3.0]
+
+
+def test_all_of_the_time_is_worked_without_a_pause():
+    for _ in range(2):
+        ended(TOO_OLD)
+    watch = Watch()
+    lifecycle.prune(batch_size=1, busy=1, sleep=watch.sleep, clock=watch.read)
+    assert watch.pauses == []
+
+
+@pytest.mark.parametrize(
+    "bad", [{"busy": 0}, {"busy": 1.01}, {"busy": -1}, {"busy": float("nan")}, {"batch_size": 0}]
+)
+def test_a_pace_that_is_none_is_refused_and_nothing_removed(bad):
+    ended(TOO_OLD)
+    with pytest.raises(ValueError, match=r"share of the time|one row"):
+        lifecycle.prune(**bad)
+    assert Session.objects.count() == 1
+
+
+def test_what_everybody_lost_is_written_down_first_at_the_same_pace(user):
+    for _ in range(3):
+        lifecycle.start_session(user)
+    lifecycle.revoke_everybody()
+    watch = Watch()
+    lifecycle.prune(batch_size=1, busy=0.5, sleep=watch.sleep, clock=watch.read)
+    assert set(Session.objects.values_list("revocation_reason", flat=True)) == {"admin"}
+    assert watch.pauses == [1.0, 1.0]
+
+
+def test_a_dry_run_writes_no_end(user):
+    lifecycle.start_session(user)
+    lifecycle.revoke_everybody()
+    lifecycle.prune(dry_run=True)
+    assert Session.objects.get().revoked_at is None
 
 
 def test_running_it_twice_is_harmless():

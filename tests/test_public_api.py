@@ -53,6 +53,7 @@ VERBS = {
     "revoke_by_token": (
         "(refresh, *, user=None, reason=RevocationReason.LOGOUT, device=None, now=None)"
     ),
+    "revoke_everybody": "(*, actor=None, device=None, now=None)",
     "keep_session": "(session_id)",
     "is_vouched_for": "(claims)",
 }
@@ -60,7 +61,7 @@ VERBS = {
 
 class TestLifecycle:
     def test_these_names_are_public(self):
-        assert set(lifecycle.__all__) == {*VERBS, "prune", "IssuedTokens", "Pruned"}
+        assert set(lifecycle.__all__) == {*VERBS, "prune", "sweep", "IssuedTokens", "Pruned"}
         assert all(hasattr(lifecycle, name) for name in lifecycle.__all__)
 
     @pytest.mark.parametrize("verb", VERBS)
@@ -73,7 +74,20 @@ class TestLifecycle:
 
     def test_pruning_keeps_its_parameters(self):
         given = inspect.signature(lifecycle.prune).parameters
-        assert list(given) == ["batch_size", "dry_run", "progress", "now"]
+        assert list(given) == [
+            "batch_size",
+            "busy",
+            "dry_run",
+            "progress",
+            "now",
+            "sleep",
+            "clock",
+        ]
+        assert {p.kind for p in given.values()} == {inspect.Parameter.KEYWORD_ONLY}
+
+    def test_sweeping_keeps_its_parameters(self):
+        given = inspect.signature(lifecycle.sweep).parameters
+        assert list(given) == ["batch_size", "limit", "progress", "rest", "now"]
         assert {p.kind for p in given.values()} == {inspect.Parameter.KEYWORD_ONLY}
 
     def test_what_a_sign_in_hands_out_keeps_its_fields(self):
@@ -148,6 +162,8 @@ def test_these_signals_are_public():
         "new_client_seen",
         "session_revoked",
         "session_limit_reached",
+        "database_caught_up",
+        "everybody_ended",
     }
 
 

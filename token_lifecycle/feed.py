@@ -74,6 +74,14 @@ def publish(*, count: int, user_id: str | None, at: datetime, reason: str) -> No
     transaction.on_commit(partial(_committed, at), using=_database(), robust=True)
 
 
+def publish_everybody(*, at: datetime) -> None:
+    """Write the notice that everybody was signed out, in the transaction that did it."""
+    if app_settings.revocation_check == "none":
+        return
+    RevocationNotice.objects.using(_database()).create(at=at, user_id=EVERYBODY)
+    transaction.on_commit(partial(_committed, at), using=_database(), robust=True)
+
+
 def _committed(at: datetime) -> None:
     """Tell this process, and those that listen; repeat what others may have stopped looking for."""
     now, push = timezone.now(), configured_push()

@@ -60,6 +60,7 @@ def record(
     device: Device | None = None,
     session: Session | None = None,
     user: Any = None,
+    actor: Any = None,
     generation: int | None = None,
 ) -> None:
     """Add a line to the audit trail."""
@@ -68,7 +69,8 @@ def record(
         kind=kind,
         created_at=now,
         session=session,
-        user_id=session.user_id if session is not None else user.pk,
+        user_id=session.user_id if session is not None else getattr(user, "pk", None),
+        actor_id=getattr(actor, "pk", None),
         ip_address=client.ip_address,
         user_agent=client.user_agent,
         generation=generation,
@@ -93,10 +95,12 @@ def end(
     user: Any = None,
     actor: Any = None,
     device: Device | None = None,
+    published: bool = False,
 ) -> int:
     """End a set of sessions, record each and announce them together; how many were ended.
 
-    The number of statements does not depend on the number of sessions.
+    The number of statements does not depend on the number of sessions. ``published`` says that
+    other processes have been told already.
     """
 
     client = device or UNKNOWN
@@ -112,7 +116,8 @@ def end(
                 ip_address=client.ip_address,
                 user_agent=client.user_agent,
             )
-            feed.publish(count=count, user_id=_claim_of(user), at=now, reason=reason)
+            if not published:
+                feed.publish(count=count, user_id=_claim_of(user), at=now, reason=reason)
             announce(
                 signals.session_revoked,
                 sessions=ended,

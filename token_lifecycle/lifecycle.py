@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from . import binding, journal, signals, tokens
 from .conf import app_settings
 from .device import Device
+from .everybody import revoke_everybody, sweep
 from .exceptions import (
     SessionLimitReached,
     SessionRevoked,
@@ -44,11 +45,13 @@ __all__ = [
     "keep_session",
     "prune",
     "revoke_by_token",
+    "revoke_everybody",
     "revoke_session",
     "revoke_sessions",
     "revoke_sessions_of",
     "rotate",
     "start_session",
+    "sweep",
 ]
 
 

@@ -8,19 +8,20 @@ not have heard of a revocation yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import OperationalError, models, router
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.db.models.sql import Query, UpdateQuery
 
 from .prepared import PreparedStatement
 
 if TYPE_CHECKING:
-    from .models import RevocationNotice, Session, SessionEvent
+    from .models import Cutoff, RevocationNotice, Session, SessionEvent
 
 #: What the refresh rule reads, and what the answer is made of.
 REFRESH_COLUMNS = (
@@ -39,12 +40,16 @@ REFRESH_COLUMNS = (
 )
 #: What the check of an access token reads, beside the whole user that becomes ``request.user``.
 ACCESS_COLUMNS = (
+    "created_at",
     "revoked_at",
     "expires_at",
     "idle_expires_at",
     "auth_hash",
     "auth_hash_next",
 )
+
+#: Where there is no cutoff; every session began later.
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: SQLSTATEs (PostgreSQL) and error numbers (MariaDB, MySQL) of a statement that lost to another
 #: one and may be tried again: serialization failure, deadlock, record changed. A lock wait timeout
@@ -57,8 +62,17 @@ class SessionQuerySet(QuerySet["Session"]):
     """Sets of sessions. ``now`` is passed in, counts come back."""
 
     def live(self, now: datetime) -> SessionQuerySet:
-        """Neither ended nor past a limit."""
-        return self.filter(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
+        """Neither ended, alone or with everybody, nor past a limit."""
+        return self.filter(
+            revoked_at=None,
+            expires_at__gt=now,
+            idle_expires_at__gt=now,
+            created_at__gt=newest_cutoff(self.model),
+        )
+
+    def with_cutoff(self) -> SessionQuerySet:
+        """With what ``Session.status`` has to know of the end of everybody."""
+        return self.annotate(cutoff_at=newest_cutoff(self.model))
 
     def of(self, user: Any) -> SessionQuerySet:
         """The sessions of one user (an instance or a key)."""
@@ -155,7 +169,9 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
         if row is None:
             return None
         session: Session = self.model.from_db(using, names, row[: len(names)])
-        user_row = row[len(names) :]
+        *user_row, cutoff = row[len(names) :]
+        if session.revoked_at is None and session.created_at <= cutoff:
+            session.revoked_at = cutoff
         known = user_row[user_names.index(user_model._meta.pk.attname)] is not None
         session.user = user_model.from_db(using, user_names, user_row) if known else None
         return session
@@ -189,6 +205,14 @@ class SessionEventManager(models.Manager["SessionEvent"]):
         )
 
 
+class CutoffManager(models.Manager["Cutoff"]):
+    """The ends of everybody."""
+
+    def not_swept(self) -> QuerySet[Cutoff]:
+        """Those that not every row tells of, the newest first: it ends whom the older ones end."""
+        return self.using(router.db_for_write(self.model)).filter(swept_at=None).order_by("-at")
+
+
 class RevocationNoticeManager(models.Manager["RevocationNotice"]):
     """Writing what processes that check by a list in memory read."""
 
@@ -196,6 +220,12 @@ class RevocationNoticeManager(models.Manager["RevocationNotice"]):
         """One notice for each session that was ended ``at`` one moment, in one statement."""
         using = router.db_for_write(sessions)
         _name_ended(self.model, sessions).execute(using, at=at, reason=reason)
+
+
+def newest_cutoff(sessions: type[Session]) -> Coalesce:
+    """By when everybody was signed out last; a subquery that is looked up once a statement."""
+    cutoffs = sessions._meta.apps.get_model(sessions._meta.app_label, "Cutoff")._base_manager
+    return Coalesce(Subquery(cutoffs.order_by("-at").values("at")[:1]), Value(NEVER))
 
 
 def lost_to_another(error: OperationalError) -> bool:
@@ -224,7 +254,8 @@ def _read(
 
     def build(pk: UUID) -> Query:
         columns = (*names, *(f"user__{name}" for name in user_names))
-        query: Query = model.objects.filter(pk=pk).values_list(*columns).query
+        rows = model.objects.filter(pk=pk)
+        query: Query = rows.values_list(*columns, newest_cutoff(model)).query
         return query
 
     return PreparedStatement(build, {"pk": model._meta.get_field("id")})

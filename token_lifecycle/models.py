@@ -16,7 +16,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .device import DEVICE_NAME_LENGTH, USER_AGENT_LENGTH
-from .managers import RevocationNoticeManager, SessionEventManager, SessionManager
+from .managers import CutoffManager, RevocationNoticeManager, SessionEventManager, SessionManager
 
 if sys.version_info >= (3, 14):
     from uuid import uuid7
@@ -97,12 +97,19 @@ class Session(models.Model):
     device_name = models.CharField(_("device"), max_length=DEVICE_NAME_LENGTH, blank=True)
     auth_method = models.CharField(_("signed in by"), max_length=32, blank=True)
 
+    #: By when everybody was signed out last, where the query asked (``with_cutoff``).
+    cutoff_at: datetime | None = None
+
     objects = SessionManager()
 
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
         permissions = [("end_session", _("Can end sessions"))]
+        # The list of those that ended for one reason, newest first.
+        indexes = [
+            models.Index(fields=["revocation_reason", "id"], name="token_lifecycle_by_reason")
+        ]
         constraints = [
             models.CheckConstraint(
                 name="token_lifecycle_session_end",
@@ -116,13 +123,17 @@ class Session(models.Model):
 
     def status(self, now: datetime) -> SessionStatus:
         """What the session is at ``now``."""
-        if self.revoked_at is not None:
+        if self.revoked_at is not None or self._is_cut_off:
             return SessionStatus.ENDED
         if now >= self.expires_at:
             return SessionStatus.EXPIRED
         if now >= self.idle_expires_at:
             return SessionStatus.IDLE
         return SessionStatus.LIVE
+
+    @property
+    def _is_cut_off(self) -> bool:
+        return self.cutoff_at is not None and self.created_at <= self.cutoff_at
 
     def is_live(self, now: datetime) -> bool:
         """Neither ended nor past a limit at ``now``."""
@@ -139,6 +150,7 @@ class EventKind(models.TextChoices):
     REUSE_DETECTED = "reuse_detected", _("refresh token reuse detected")
     LIMIT_REACHED = "limit_reached", _("sign-in refused at the session limit")
     REVOKED = "revoked", _("ended")
+    EVERYBODY_ENDED = "everybody_ended", _("everybody signed out")
 
 
 class SessionEvent(models.Model):
@@ -184,9 +196,63 @@ class SessionEvent(models.Model):
     class Meta:
         verbose_name = _("session event")
         verbose_name_plural = _("session events")
+        # The newest of a kind, and of the ended ones of a reason: alarms are rare in a long trail.
+        indexes = [
+            models.Index(fields=["kind", "reason", "created_at"], name="token_lifecycle_by_kind")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.session_id or ''}".strip()
+
+
+class Cutoff(models.Model):
+    """That everybody who had signed in by a moment is signed out, however many they are.
+
+    One row ends them all, when it commits: whatever asks whether a session is live compares with
+    the newest cutoff, in the same statement. The rows of the sessions follow in batches
+    (``lifecycle.sweep``), each with its line in the audit trail.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(db_index=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        null=True,
+        related_name="+",
+    )
+    #: How many batches have been written, and when the last one was.
+    batches = models.PositiveIntegerField(default=0)
+    swept_at = models.DateTimeField(null=True)
+
+    objects = CutoffManager()
+
+    def __str__(self) -> str:
+        return f"everybody who signed in by {self.at.isoformat()}"
+
+
+class EventCount(models.Model):
+    """How many events of a kind there were in an hour that is over; made from the trail.
+
+    What the overview of a month would otherwise count anew, out of millions, at each opening.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    hour = models.DateTimeField()
+    kind = models.CharField(max_length=32, choices=EventKind)
+    reason = models.CharField(max_length=32, choices=RevocationReason, blank=True)
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hour", "kind", "reason"], name="token_lifecycle_one_count"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hour.isoformat()} {self.kind} {self.reason}".strip()
 
 
 class RevocationNotice(models.Model):

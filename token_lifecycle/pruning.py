@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,16 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import journal
+from . import everybody, journal
 from .conf import app_settings
 from .feed import longest_life
 from .models import RevocationNotice, Session, SessionEvent
+
+#: Rows per transaction.
+BATCH_SIZE = 500
+#: The share of the time in which rows are removed; for the rest of it the database is left alone.
+#: Working without a pause doubles what the slowest refreshes take meanwhile (docs/performance.md).
+BUSY = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,25 +32,59 @@ class Pruned:
     events: int
 
 
+class Pace:
+    """Works ``busy`` of the time: a pause is as long, in proportion, as what was worked before it.
+
+    So a database that is slow, because others need it, is given longer pauses.
+    """
+
+    def __init__(
+        self, busy: float, *, sleep: Callable[[float], None], clock: Callable[[], float]
+    ) -> None:
+        self._share, self._sleep, self._clock = 1 / busy - 1, sleep, clock
+        self._since = clock()
+
+    def rest(self) -> None:
+        """Take the pause that the work since the last one has earned."""
+        if self._share:
+            self._sleep((self._clock() - self._since) * self._share)
+        self._since = self._clock()
+
+
 def prune(
     *,
-    batch_size: int = 1000,
+    batch_size: int = BATCH_SIZE,
+    busy: float = BUSY,
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
     now: datetime | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Pruned:
     """Remove sessions and events that are over for longer than ``RETENTION``.
 
-    In batches, each a short transaction of its own, so that nobody waits for it. ``progress`` is
-    called with the number of rows of each batch. Running it twice, or twice at once, is harmless.
+    What ``revoke_everybody`` ended and is not written into the rows yet is written first. In
+    batches, each a short transaction of its own, so that nobody waits for it, and with a pause
+    between two of them, so that no more than ``busy`` of the time (above 0, up to 1) is worked.
+    ``progress`` is called with the number of rows of each batch. Running it twice, or twice at
+    once, is harmless.
+
+    :raises ValueError: ``busy`` or ``batch_size`` is out of its bounds.
     """
+    if not 0 < busy <= 1:
+        raise ValueError("busy is a share of the time: above 0, and 1 at most.")
+    if batch_size < 1:
+        raise ValueError("A batch has one row at least.")
     now = now or timezone.now()
     # Ended rows are what tells that an access token is dead: they stay until the last one is.
     before = now - max(app_settings.retention, app_settings.access_token_reach)
     sessions = Session.objects.primary()
     events = SessionEvent.objects.using(journal.database())
     notices = RevocationNotice.objects.using(journal.database())
-    remove = partial(_prune, batch_size=batch_size, dry_run=dry_run)
+    pace = Pace(busy, sleep=sleep, clock=clock)
+    if not dry_run:
+        everybody.sweep(batch_size=batch_size, rest=pace.rest, now=now)
+    remove = partial(_prune, batch_size=batch_size, pace=pace, dry_run=dry_run)
     tell = partial(remove, progress=progress)
     pruned = Pruned(
         # Two sets and not one with OR: each has its index.
@@ -61,6 +102,7 @@ def _prune(
     column: str,
     *,
     batch_size: int,
+    pace: Pace,
     dry_run: bool,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
@@ -81,4 +123,5 @@ def _prune(
         if len(batch) < batch_size or (not count and latest == reached):
             break
         reached, rest = latest, rows.filter(**{f"{column}__gte": latest})
+        pace.rest()
     return removed

@@ -177,6 +177,10 @@ def _consume(
             journal.record(kind, session=session, device=device, generation=generation, now=now)
     _bind_to_newest_key(session)
     journal.announce(signals.token_rotated, session=session, device=device)
+    if catch_up:
+        journal.announce(
+            signals.database_caught_up, session=session, device=device, generation=generation
+        )
     if new_client:
         journal.announce(
             signals.new_client_seen,

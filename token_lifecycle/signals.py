@@ -17,6 +17,9 @@ token_rotated = Signal()
 #: session, device, generation (of the token that came back). The session has been ended.
 reuse_detected = Signal()
 
+#: session, device, generation (of the token). The database had lost commits; see docs/concepts.md.
+database_caught_up = Signal()
+
 #: session, device, previous_user_agent. A refresh came from another client than the last one.
 new_client_seen = Signal()
 
@@ -26,3 +29,7 @@ session_revoked = Signal()
 
 #: user, limit, device. A sign-in was refused because of ``SESSION_LIMIT_POLICY = "refuse"``.
 session_limit_reached = Signal()
+
+#: actor (who did it, or None), device, at. Every session that had begun is over; each is announced
+#: by ``session_revoked`` when its row is written (``lifecycle.sweep``).
+everybody_ended = Signal()

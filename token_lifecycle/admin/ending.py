@@ -43,7 +43,7 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
         return request.user.has_perm(f"{self.opts.app_label}.end_session")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).defer(*SECRETS)
+        return super().get_queryset(request).defer(*SECRETS).with_cutoff()
 
     # From the list
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from token_lifecycle import lifecycle
 from token_lifecycle.lifecycle import Pruned
+from token_lifecycle.pruning import BATCH_SIZE, BUSY
 
 #: In a log: a line each time so many more rows are gone.
 ROWS_PER_LINE = 10_000
@@ -26,22 +27,36 @@ class Command(BaseCommand):
         parser.add_argument(
             "--batch-size",
             type=int,
-            default=1000,
-            help="rows per transaction (default: 1000)",
+            default=BATCH_SIZE,
+            help=f"rows per transaction (default: {BATCH_SIZE})",
+        )
+        parser.add_argument(
+            "--busy",
+            type=float,
+            default=BUSY,
+            metavar="SHARE",
+            help=(
+                "the share of the time in which rows are removed; for the rest of it the database "
+                f"is left alone (default: {BUSY}; 1 works without a pause)"
+            ),
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="count what would be removed, and remove nothing"
         )
 
-    def handle(self, *, batch_size: int, dry_run: bool, verbosity: int, **options: Any) -> None:
+    def handle(
+        self, *, batch_size: int, busy: float, dry_run: bool, verbosity: int, **options: Any
+    ) -> None:
         if batch_size < 1:
             raise CommandError("--batch-size must be at least 1.")
+        if not 0 < busy <= 1:
+            raise CommandError("--busy must be above 0, and 1 at most.")
         if dry_run:
             self.stdout.write(f"Would remove {_text(lifecycle.prune(dry_run=True))}.")
             return
         progress = self._progress(verbosity)
         try:
-            removed = lifecycle.prune(batch_size=batch_size, progress=progress.advance)
+            removed = lifecycle.prune(batch_size=batch_size, busy=busy, progress=progress.advance)
         finally:
             progress.close()
         if verbosity:
