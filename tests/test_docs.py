@@ -128,7 +128,9 @@ def test_every_log_line_is_written_somewhere_in_the_code():
     for level, cell, *_ in table(OPERATIONS, "## Watch"):
         methods = {"ERROR": "error|exception"}.get(level, level.lower())
         for begins in code_in(cell):
-            assert re.search(rf'logger\.({methods})\(\s*"{re.escape(begins)}', SOURCES), begins
+            told = rf'logger\.({methods})\(\s*"{re.escape(begins)}'
+            happened = rf'_log\(logging\.{level},\s*EventKind\.\w+,\s*"{re.escape(begins)}"'
+            assert re.search(f"{told}|{happened}", SOURCES), begins
 
 
 def test_the_browser_examples_use_what_the_client_has():

@@ -10,7 +10,8 @@ class TokenLifecycleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, receivers
+        from . import checks, logs, receivers
 
         checks.register_all()
         receivers.connect()
+        logs.connect()

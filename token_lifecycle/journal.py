@@ -125,6 +125,7 @@ def end(
                 reason=reason,
                 user=user,
                 actor=actor,
+                device=device,
                 at=now,
             )
         return count

@@ -72,7 +72,7 @@ class SessionQuerySet(QuerySet["Session"]):
 
     def with_cutoff(self) -> SessionQuerySet:
         """With what ``Session.status`` has to know of the end of everybody."""
-        return self.annotate(cutoff_at=newest_cutoff(self.model))
+        return self.annotate(**{"cutoff_at": newest_cutoff(self.model)})
 
     def of(self, user: Any) -> SessionQuerySet:
         """The sessions of one user (an instance or a key)."""

@@ -1,4 +1,4 @@
-"""What this app listens to: changes of the user model, and its own signals for the log.
+"""What this app listens to: changes of the user model.
 
 Connected by the app's ``ready``. Only the user model and its subclasses are listened to: a
 receiver for every model would take the fast path from every delete of the project.
@@ -6,16 +6,13 @@ receiver for every model would take the fast path from every delete of the proje
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db.models import signals as model_signals
 
-from . import signals, user_changes
-
-logger = logging.getLogger("token_lifecycle")
+from . import user_changes
 
 #: Set on an instance once its password was set or re-hashed. Both leave ``_password`` as None, and
 #: a later direct assignment on the same instance must not pass for a re-hash.
@@ -30,9 +27,6 @@ def connect() -> None:
             model_signals.pre_save.connect(before_user_is_saved, sender=model)
             model_signals.post_save.connect(after_user_is_saved, sender=model)
             model_signals.pre_delete.connect(before_user_is_deleted, sender=model)
-    signals.session_started.connect(log_started)
-    signals.session_revoked.connect(log_revoked)
-    signals.reuse_detected.connect(log_reuse)
 
 
 def before_user_is_saved(
@@ -84,29 +78,3 @@ def _saved(model: type, field: str, update_fields: frozenset[str] | None) -> boo
         return True
     # What a property is worked out from cannot be known: any column.
     return isinstance(getattr(model, field, None), property)
-
-
-def log_started(sender: type, session: Any, **kwargs: Any) -> None:
-    logger.info("session started: session=%s user=%r", session.pk, session.user_id)
-
-
-def log_revoked(
-    sender: type, count: int, reason: str, user: Any, actor: Any, **kwargs: Any
-) -> None:
-    logger.info(
-        "sessions ended: count=%d reason=%s user=%r actor=%r",
-        count,
-        reason,
-        getattr(user, "pk", None),
-        getattr(actor, "pk", None),
-    )
-
-
-def log_reuse(sender: type, session: Any, generation: int, device: Any, **kwargs: Any) -> None:
-    logger.warning(
-        "refresh token reuse detected: session=%s user=%r generation=%d address=%s",
-        session.pk,
-        session.user_id,
-        generation,
-        device.ip_address if device else None,
-    )
