@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 from django.utils import timezone
 
 from token_lifecycle import lifecycle
+from token_lifecycle.management import choosing, progress
 from token_lifecycle.management.commands import end_sessions, prune_sessions
-from token_lifecycle.models import EventKind, RevocationReason, Session, SessionEvent
+from token_lifecycle.models import Cutoff, EventKind, RevocationReason, Session, SessionEvent
 from token_lifecycle.testing import SessionFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -63,8 +65,8 @@ def test_prune_passes_the_batch_size_on(monkeypatch):
         "prune",
         lambda **options: seen.append(options) or lifecycle.Pruned(sessions=0, events=0),
     )
-    run("prune_sessions", "--batch-size", "7")
-    assert seen[0]["batch_size"] == 7
+    run("prune_sessions", "--batch-size", "7", "--busy", "0.5")
+    assert (seen[0]["batch_size"], seen[0]["busy"]) == (7, 0.5)
 
 
 @pytest.mark.parametrize("size", [0, -1])
@@ -75,17 +77,23 @@ def test_a_batch_size_that_would_never_end_is_refused(size):
     assert Session.objects.count() == 1
 
 
+@pytest.mark.parametrize("share", ["0", "-0.1", "1.1", "nan"])
+def test_a_share_of_the_time_that_is_none_is_refused(share):
+    with pytest.raises(CommandError, match="above 0"):
+        run("prune_sessions", f"--busy={share}")
+
+
 def test_a_log_gets_a_line_now_and_then_and_no_control_characters(monkeypatch):
-    monkeypatch.setattr(prune_sessions, "ROWS_PER_LINE", 2)
+    monkeypatch.setattr(progress, "ROWS_PER_LINE", 2)
     old_rows(sessions=5, events=0)
-    assert run("prune_sessions", "--batch-size", "1") == (
-        "2 rows removed so far\n4 rows removed so far\nRemoved 5 sessions and 0 events.\n"
+    assert run("prune_sessions", "--batch-size", "1", "--busy", "1") == (
+        "2 rows so far\n4 rows so far\nRemoved 5 sessions and 0 events.\n"
     )
 
 
 def test_a_terminal_gets_a_bar_that_is_gone_at_the_end():
     old_rows(sessions=3, events=1)
-    drawn = run("prune_sessions", "--batch-size", "1", out=Terminal()).split("\r")
+    drawn = run("prune_sessions", "--batch-size", "1", "--busy", "1", out=Terminal()).split("\r")
     assert [line.strip() for line in drawn if "%" in line] == [
         "[##########..............................]  25% 1 of 4 rows",
         "[####################....................]  50% 2 of 4 rows",
@@ -99,7 +107,7 @@ def test_a_terminal_gets_a_bar_that_is_gone_at_the_end():
 def test_the_bar_never_passes_the_end_nor_the_width_of_the_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     out = Terminal()
-    bar = prune_sessions.Bar(prune_sessions.OutputWrapper(out), total=1)
+    bar = progress.Bar(OutputWrapper(out), total=1)
     bar.advance(5)
     bar.advance(5)
     bar.close()
@@ -235,12 +243,165 @@ def test_the_sessions_of_an_inactive_user_can_be_ended():
     assert is_ended(row)
 
 
-@pytest.mark.parametrize("arguments", [[], ["--all", "--user", "anna"], ["--user"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--all", "--user", "anna"],
+        ["--all", "--older-than", "1d"],
+        ["--all", "--ip", "::/0"],
+        ["--user"],
+        ["--user-agent", ""],
+        ["--older-than", "soon"],
+        ["--older-than", "-1d"],
+        ["--unused-for", "0d"],
+        ["--unused-for", "9999999d"],
+        ["--ip", "nowhere"],
+        ["--ip", "10.0.0.1/8"],
+        ["--user", "anna", "--batch-size", "0"],
+        ["--dry-run"],
+    ],
+)
 def test_it_must_be_said_whose_sessions_are_meant(arguments):
     row = SessionFactory()
     with pytest.raises(CommandError):
         run("end_sessions", *arguments, "--no-input")
     assert not is_ended(row)
+
+
+# Choosing
+
+
+def aged(days, **columns):
+    """A session that signed in so long ago, and was refreshed today unless told otherwise."""
+    return SessionFactory(created_at=timezone.now() - timedelta(days=days), **columns)
+
+
+def unused(days):
+    """A session that lives long and was last refreshed so long ago."""
+    ago = timezone.now() - timedelta(days=days)
+    later = timezone.now() + timedelta(days=1)
+    return SessionFactory(created_at=ago, rotated_at=ago, idle_expires_at=later, expires_at=later)
+
+
+CHOICES = {
+    "user": (["--user", "anna"], {"user__username": "anna"}, {"user__username": "bob"}),
+    "user agent, in any case": (
+        ["--user-agent", "FIREFOX/140"],
+        {"user_agent": "Mozilla/5.0 Firefox/140.0"},
+        {"user_agent": "Mozilla/5.0 Firefox/141.0"},
+    ),
+    "a percent sign means itself": (
+        ["--user-agent", "100%"],
+        {"user_agent": "Shop 100%"},
+        {"user_agent": "Shop 1000"},
+    ),
+    "address": (["--ip", "192.0.2.7"], {"ip_address": "192.0.2.7"}, {"ip_address": "192.0.2.70"}),
+    "network": (
+        ["--ip", "192.0.2.0/25"],
+        {"ip_address": "192.0.2.127"},
+        {"ip_address": "192.0.2.128"},
+    ),
+    "network of the new kind": (
+        ["--ip", "2001:db8::/32"],
+        {"ip_address": "2001:db8:0:1::1"},
+        {"ip_address": "2001:db9::1"},
+    ),
+    "several networks": (
+        ["--ip", "198.51.100.0/24", "2001:db8::/32"],
+        {"ip_address": "2001:db8::1"},
+        {"ip_address": None},
+    ),
+    "all of the old internet is not the new one": (
+        ["--ip", "0.0.0.0/0"],
+        {"ip_address": "192.0.2.1"},
+        {"ip_address": "2001:db8::1"},
+    ),
+    "method": (["--method", "sso"], {"auth_method": "sso"}, {"auth_method": "password"}),
+    "all that is given": (
+        ["--method", "sso", "--ip", "192.0.2.0/24"],
+        {"auth_method": "sso", "ip_address": "192.0.2.1"},
+        {"auth_method": "sso", "ip_address": "198.51.100.1"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHOICES)
+def test_those_that_fit_end_and_the_others_stay(case):
+    arguments, fits, does_not = CHOICES[case]
+    chosen, spared = SessionFactory(**fits), SessionFactory(**does_not)
+    assert run("end_sessions", *arguments, "--no-input") == "Ended 1 live session.\n"
+    assert (is_ended(chosen), is_ended(spared)) == (True, False)
+
+
+def test_those_that_signed_in_long_ago_end():
+    old, new = aged(8, rotated_at=timezone.now()), aged(6)
+    run("end_sessions", "--older-than", "1w", "--no-input")
+    assert (is_ended(old), is_ended(new)) == (True, False)
+
+
+def test_those_that_nobody_used_for_long_end():
+    old, new = unused(8), unused(6)
+    run("end_sessions", "--unused-for", "7d", "--no-input")
+    assert (is_ended(old), is_ended(new)) == (True, False)
+
+
+@pytest.mark.parametrize("more", [[], ["--ip", "0.0.0.0/0"]])
+def test_a_dry_run_says_how_many_of_how_many_users_and_ends_nothing(more):
+    rows = SessionFactory.create_batch(2, auth_method="sso", ip_address="192.0.2.1")
+    rows.append(SessionFactory(user=rows[0].user, auth_method="sso", ip_address="192.0.2.1"))
+    said = run("end_sessions", "--method", "sso", *more, "--dry-run")
+    assert said == "This would end 3 live sessions of 2 users.\n"
+    assert not any(map(is_ended, rows))
+
+
+def test_a_dry_run_for_everybody_writes_no_cutoff():
+    SessionFactory()
+    said = run("end_sessions", "--all", "--dry-run")
+    assert said == "This would end 1 live session of 1 user.\n"
+    assert not Cutoff.objects.exists()
+
+
+def test_they_end_in_batches_and_a_terminal_sees_how_far_it_came(monkeypatch):
+    monkeypatch.setattr(choosing, "READ", 2)
+    SessionFactory.create_batch(5, auth_method="sso", ip_address="192.0.2.1")
+    arguments = ("--method", "sso", "--ip", "192.0.2.1", "--batch-size", "2", "--no-input")
+    drawn = run("end_sessions", *arguments, out=Terminal())
+    shown = [line.rpartition("] ")[2].strip() for line in drawn.split("\r") if "%" in line]
+    assert shown == ["40% 2 of 5 rows", "80% 4 of 5 rows", "100% 5 of 5 rows"]
+    assert drawn.endswith("\rEnded 5 live sessions.\n")
+
+
+def test_the_audit_trail_names_whom_the_command_was_told():
+    boss, row = UserFactory(username="boss"), SessionFactory(auth_method="sso")
+    run("end_sessions", "--method", "sso", "--actor", "boss", "--no-input")
+    assert SessionEvent.objects.get(session=row, kind=EventKind.REVOKED).actor == boss
+
+
+def test_an_unknown_actor_ends_nothing():
+    row = SessionFactory(auth_method="sso")
+    with pytest.raises(CommandError, match="no user"):
+        run("end_sessions", "--method", "sso", "--actor", "nobody", "--no-input")
+    assert not is_ended(row)
+
+
+def test_everybody_ends_with_one_row_that_names_the_actor():
+    boss = UserFactory(username="boss")
+    SessionFactory.create_batch(3)
+    run("end_sessions", "--all", "--actor", "boss", "--no-input")
+    cutoff = Cutoff.objects.get()
+    assert cutoff.actor == boss
+    assert cutoff.swept_at is not None
+    assert set(SessionEvent.objects.values_list("kind", "actor")) == {
+        (EventKind.EVERYBODY_ENDED, boss.pk),
+        (EventKind.REVOKED, boss.pk),
+    }
+
+
+def test_everybody_is_meant_though_nobody_is_signed_in_yet():
+    """Somebody may sign in while the question stands; the cutoff is written all the same."""
+    assert run("end_sessions", "--all", "--no-input") == "Ended 0 live sessions.\n"
+    assert Cutoff.objects.count() == 1
 
 
 @pytest.mark.parametrize("command", [prune_sessions, end_sessions])

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from token_lifecycle import lifecycle
 from token_lifecycle.lifecycle import Pruned
+from token_lifecycle.management.progress import Bar, Lines
 from token_lifecycle.pruning import BATCH_SIZE, BUSY
-
-#: In a log: a line each time so many more rows are gone.
-ROWS_PER_LINE = 10_000
-
-BAR_WIDTH = 40
 
 
 class Command(BaseCommand):
@@ -48,11 +45,12 @@ class Command(BaseCommand):
         self, *, batch_size: int, busy: float, dry_run: bool, verbosity: int, **options: Any
     ) -> None:
         if batch_size < 1:
-            raise CommandError("--batch-size must be at least 1.")
+            raise CommandError(_("--batch-size must be at least 1."))
         if not 0 < busy <= 1:
-            raise CommandError("--busy must be above 0, and 1 at most.")
+            raise CommandError(_("--busy must be above 0, and 1 at most."))
         if dry_run:
-            self.stdout.write(f"Would remove {_text(lifecycle.prune(dry_run=True))}.")
+            would = _text(lifecycle.prune(dry_run=True))
+            self.stdout.write(_("Would remove %(rows)s.") % {"rows": would})
             return
         progress = self._progress(verbosity)
         try:
@@ -60,7 +58,8 @@ class Command(BaseCommand):
         finally:
             progress.close()
         if verbosity:
-            self.stdout.write(self.style.SUCCESS(f"Removed {_text(removed)}."))
+            done = _("Removed %(rows)s.") % {"rows": _text(removed)}
+            self.stdout.write(self.style.SUCCESS(done))
 
     def _progress(self, verbosity: int) -> Lines | Bar:
         """A bar for a person, lines for a log, nothing for whoever wants none."""
@@ -70,52 +69,10 @@ class Command(BaseCommand):
         return Lines(self.stdout if verbosity else None)
 
 
-class Lines:
-    """A line now and then."""
-
-    def __init__(self, out: OutputWrapper | None) -> None:
-        self.out = out
-        self.done = 0
-
-    def advance(self, rows: int) -> None:
-        lines_before = self.done // ROWS_PER_LINE
-        self.done += rows
-        if self.out is not None and self.done // ROWS_PER_LINE > lines_before:
-            self.out.write(f"{self.done:,} rows removed so far")
-            self.out.flush()
-
-    def close(self) -> None:
-        """Nothing is left to be tidied up."""
-
-
-class Bar:
-    """One line that is drawn over and over, and is gone at the end."""
-
-    def __init__(self, out: OutputWrapper, *, total: int) -> None:
-        self.out = out
-        self.total = total
-        self.done = 0
-
-    def advance(self, rows: int) -> None:
-        self.done += rows
-        # More may have come of age since they were counted.
-        total = max(self.total, self.done, 1)
-        filled = "#" * (BAR_WIDTH * self.done // total)
-        percent = 100 * self.done // total
-        self._draw(f"[{filled:.<{BAR_WIDTH}}] {percent:3}% {self.done:,} of {total:,} rows")
-
-    def close(self) -> None:
-        self._draw("")
-        self.out.write("\r", ending="")
-
-    def _draw(self, text: str) -> None:
-        # One column less than there are, or the terminal would begin a new line.
-        width = shutil.get_terminal_size().columns - 1
-        self.out.write(f"\r{text[:width]:{width}}", ending="")
-        self.out.flush()
-
-
 def _text(rows: Pruned) -> str:
-    sessions = "session" if rows.sessions == 1 else "sessions"
-    events = "event" if rows.events == 1 else "events"
-    return f"{rows.sessions:,} {sessions} and {rows.events:,} {events}"
+    sessions = ngettext("%(count)s session", "%(count)s sessions", rows.sessions)
+    events = ngettext("%(count)s event", "%(count)s events", rows.events)
+    return _("%(sessions)s and %(events)s") % {
+        "sessions": sessions % {"count": f"{rows.sessions:,}"},
+        "events": events % {"count": f"{rows.events:,}"},
+    }
