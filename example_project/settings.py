@@ -122,6 +122,9 @@ if "CACHE_URL" in os.environ:
         "LOCATION": os.environ["CACHE_URL"],
     }
 
+# New sign-ins are mailed (example_project/shop/apps.py), here to the terminal.
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
 # What happens to sessions, on the terminal beside the requests.
 LOGGING = {
     "version": 1,

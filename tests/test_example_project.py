@@ -246,6 +246,17 @@ def test_a_bad_password_change_is_refused_with_the_field_it_is_about(browser, ch
     assert field in refused.json()
 
 
+def test_a_sign_in_is_mailed_to_its_person_and_the_made_up_past_is_not(demo, browser):
+    _, printed = demo
+    browser.post(
+        "/api/auth/obtain/",
+        json={"username": "carla", "password": people.PASSWORD, "device_name": "New phone"},
+    )
+    mails = [line for line in printed.read_text().splitlines() if "Somebody signed in" in line]
+    assert "Somebody signed in as carla from New phone (127.0.0.1)." in mails
+    assert not [mail for mail in mails if "Library" in mail]
+
+
 def test_both_ways_of_delivery_are_served(browser):
     assert browser.get("/auth/csrf/").status_code == 204
     token = browser.cookies["csrftoken"]

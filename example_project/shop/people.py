@@ -135,7 +135,8 @@ def make_people(now: datetime) -> None:
 
 def welcome(username, **flags):
     """A user who can sign in with ``PASSWORD``, also after it was changed on the page."""
-    user, created = get_user_model().objects.get_or_create(username=username, defaults=flags)
+    known = {"email": f"{username}@example.com", **flags}
+    user, created = get_user_model().objects.get_or_create(username=username, defaults=known)
     if created or not user.check_password(PASSWORD):
         user.set_password(PASSWORD)
         user.save()
