@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from token_lifecycle import checks
+from token_lifecycle import checks, key_checks
 from token_lifecycle.conf import COOKIE_DEFAULTS, DEFAULTS, THROTTLE_DEFAULTS
 
 NOT_CALLABLE = "nothing to call"
+LONG = "0123456789abcdefghijklmnopqrstuvwxyz" * 2
 
 
 def hook(session, user):
@@ -33,7 +34,9 @@ CHECKS = [
     checks.check_push,
     checks.check_throttle_rates,
     checks.check_claims_hook,
-    checks.check_signing_key,
+    key_checks.check_signing_key,
+    key_checks.check_key_ring,
+    key_checks.check_key_ages,
     checks.check_neighbours,
     checks.check_clock,
     checks.check_csrf_cookie,
@@ -78,6 +81,8 @@ def test_an_unknown_setting_is_reported(name):
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 GOOD_VALUES = [
+    ("SIGNING_KEYS", None),
+    ("SIGNING_KEYS", [{"KID": "x", "ALGORITHM": "HS256", "SIGNING_KEY": LONG}]),
     ("SESSION_LIFETIME", DAY),
     ("IDLE_TIMEOUT", timedelta(seconds=1)),
     ("REUSE_GRACE_PERIOD", timedelta(0)),
@@ -100,8 +105,12 @@ GOOD_VALUES = [
     ("ACCESS_CLAIMS", hook),
     ("RECORD_ROTATIONS", True),
     ("RETENTION", timedelta(0)),
+    ("ADMIN_USER_PANEL", False),
 ]
 BAD_VALUES = [
+    ("SIGNING_KEYS", []),
+    ("SIGNING_KEYS", "x"),
+    ("SIGNING_KEYS", ["x"]),
     ("SESSION_LIFETIME", 86400),
     ("SESSION_LIFETIME", timedelta(0)),
     ("IDLE_TIMEOUT", None),
@@ -132,6 +141,8 @@ BAD_VALUES = [
     ("RECORD_ROTATIONS", 1),
     ("RETENTION", 30),
     ("RETENTION", -DAY),
+    ("ADMIN_USER_PANEL", None),
+    ("ADMIN_USER_PANEL", 1),
 ]
 
 
@@ -310,9 +321,6 @@ def test_a_claims_hook_whose_module_is_broken_is_reported():
     broken = mock.Mock(side_effect=RuntimeError("broken"))
     with mock.patch.object(checks, "import_string", broken):
         check_error_codes(["E031"], TOKEN_LIFECYCLE={"ACCESS_CLAIMS": "project.claims.hook"})
-
-
-LONG = "0123456789abcdefghijklmnopqrstuvwxyz" * 2
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ VALUES = {
     "TRUSTED_PROXIES": 2,
     "RECORD_ROTATIONS": True,
     "RETENTION": timedelta(days=1),
+    "ADMIN_USER_PANEL": False,
 }
 
 

@@ -23,6 +23,8 @@ from token_lifecycle.models import EventKind, Session, SessionEvent
 from token_lifecycle.testing import PASSWORD, UserFactory, authorization, sign_in
 
 from .pages import HTTP_API, MARKED, PAGES, README, blocks, marked, run, the
+from .test_key_checks import reported
+from .test_keys import PAIRS, SECRETS
 
 
 @pytest.mark.parametrize("code", blocks("python"))
@@ -79,6 +81,13 @@ def test_the_presets_stay_within_the_limits_of_their_level(level, overall, idle,
     assert session.expires_at - session.created_at <= overall
     assert session.idle_expires_at - session.created_at <= idle
     assert issued.expires_in < idle.total_seconds()
+
+
+def test_the_ring_of_keys_passes_the_checks(monkeypatch):
+    kept = {".pem": PAIRS["EdDSA"][0], ".key": SECRETS[0]}
+    monkeypatch.setattr(Path, "read_text", lambda path: kept[path.suffix])
+    [*entries] = run(the("runs: keyring")).TOKEN_LIFECYCLE["SIGNING_KEYS"]
+    assert reported(*entries, deploy=True) == []
 
 
 def test_the_default_stays_within_the_first_level():

@@ -217,6 +217,7 @@ def test_these_settings_are_public():
         "ACCESS_CLAIMS",
         "RECORD_ROTATIONS",
         "RETENTION",
+        "ADMIN_USER_PANEL",
     }
     cookie = {"NAME", "SECURE", "SAMESITE", "DOMAIN", "PATH", "HINT_NAME"}
     assert set(conf.COOKIE_DEFAULTS) == cookie
@@ -242,7 +243,7 @@ def test_these_endpoints_are_public(urlconf, namespace, names):
         assert reverse(f"{namespace}:{name}", args=arguments)
 
 
-@pytest.mark.parametrize("command", ["prune_sessions", "end_sessions"])
+@pytest.mark.parametrize("command", ["prune_sessions", "end_sessions", "session_report"])
 def test_these_commands_are_public(command):
     assert get_commands()[command] == "token_lifecycle"
 

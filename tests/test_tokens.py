@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.forging import HEADER, claims_of, decoded, forge, reforged, segment
 from token_lifecycle import tokens
 from token_lifecycle.exceptions import TokenExpired, TokenInvalid, TokenRefused
+from token_lifecycle.keys import key_ring
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 SESSION = UUID("0197d0a0-5f6e-7cc3-8a3b-0123456789ab")
@@ -638,11 +639,13 @@ class TestSettings:
     def test_a_token_is_written_as_simplejwt_writes_it(self, settings, configured):
         settings.SIMPLE_JWT = configured
         claims = {"exp": 1893500000, "name": "Zoë \ud83d\ude00 </>", "half": 0.5, "list": [1, None]}
-        backend = tokens._backend()
-        assert tokens._signer(backend).sign(claims) == backend.encode(claims)
+        key = key_ring().signing
+        assert key.signer.sign(claims) == key.backend.encode(claims)
 
     def test_the_signing_key_is_not_in_the_repr(self):
-        assert settings.SECRET_KEY not in repr(tokens._signer(tokens._backend()))
+        assert settings.SECRET_KEY not in repr(
+            [key_ring(), key_ring().signing, key_ring().signing.signer]
+        )
 
     @pytest.mark.parametrize("as_path", [True, False])
     def test_the_json_encoder_is_used(self, settings, as_path):
@@ -718,8 +721,8 @@ class TestAsymmetricKeys:
 
     @pytest.mark.usefixtures("rs256")
     def test_a_token_is_written_as_simplejwt_writes_it(self):
-        backend = tokens._backend()
-        assert tokens._signer(backend).sign({"exp": 1}) == backend.encode({"exp": 1})
+        key = key_ring().signing
+        assert key.signer.sign({"exp": 1}) == key.backend.encode({"exp": 1})
 
     @pytest.mark.usefixtures("rs256")
     def test_the_refresh_token_of_a_generation_is_the_same_with_rsa_too(self):
@@ -844,7 +847,7 @@ class TestRemembered:
         self, decoded_by, settings, monkeypatch
     ):
         token = access()
-        backend = tokens._backend()
+        backend = key_ring().signing.backend
         monkeypatch.setattr(backend, "jwks_client", object())
         monkeypatch.setattr(backend, "get_verifying_key", lambda _: settings.SECRET_KEY)
         assert tokens.parse_access(token) == tokens.parse_access(token)

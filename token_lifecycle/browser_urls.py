@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views
+from . import jwks, views
 from .delivery import APP_NAME, COOKIE
 
 app_name = APP_NAME
@@ -19,4 +19,5 @@ urlpatterns = [
         views.SessionDetailView.as_view(delivery=COOKIE),
         name="session-detail",
     ),
+    path("jwks/", jwks.JwksView.as_view(delivery=COOKIE), name="jwks"),
 ]

@@ -25,9 +25,6 @@ from .conf import (
     THROTTLE_DEFAULTS,
 )
 
-#: RFC 7518 §3.2: a key as long as the hash.
-HMAC_KEY_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
-
 #: What DRF's throttles read: a number of requests and a period.
 RATE = re.compile(r"[0-9]+/[smhd][a-z]*")
 
@@ -56,6 +53,14 @@ def _is_push(value: Any) -> bool:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
+
+
+def _is_ring(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list | tuple)
+        and len(value) > 0
+        and all(isinstance(entry, dict) for entry in value)
+    )
 
 
 def _is_hook(value: Any) -> bool:
@@ -90,8 +95,10 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "THROTTLE_RATES": (lambda v: v is None or isinstance(v, dict), "a dict or None"),
     "TRUSTED_PROXIES": (_is_count, "a number of proxies, 0 or more"),
     "ACCESS_CLAIMS": (_is_hook, "a dotted path to a callable, or None"),
+    "SIGNING_KEYS": (_is_ring, "a list of dicts, one for each key, or None"),
     "RECORD_ROTATIONS": (lambda v: isinstance(v, bool), "a boolean"),
     "RETENTION": (_is_duration, "a timedelta"),
+    "ADMIN_USER_PANEL": (lambda v: isinstance(v, bool), "a boolean"),
 }
 
 
@@ -310,26 +317,6 @@ def check_claims_hook(**kwargs: Any) -> list[CheckMessage]:
     return [Error("ACCESS_CLAIMS does not name a callable.", id="token_lifecycle.E031")]
 
 
-def check_signing_key(**kwargs: Any) -> list[CheckMessage]:
-    """E040: an HMAC key shorter than its hash; one token is enough to guess it (RFC 8725 §3.5)."""
-    configured = _dict("SIMPLE_JWT")
-    algorithm = configured.get("ALGORITHM", "HS256")
-    key = configured.get("SIGNING_KEY", settings.SECRET_KEY)
-    wanted = HMAC_KEY_BYTES.get(algorithm) if isinstance(algorithm, str) else None
-    if wanted is None or not isinstance(key, str | bytes):
-        return []
-    raw = key.encode() if isinstance(key, str) else key
-    if len(raw) >= wanted and len(set(raw)) >= 8:
-        return []
-    return [
-        Error(
-            f"The signing key is too weak for {algorithm}.",
-            hint=f"Use at least {wanted} random bytes (SIMPLE_JWT['SIGNING_KEY'] or SECRET_KEY).",
-            id="token_lifecycle.E040",
-        )
-    ]
-
-
 def check_neighbours(**kwargs: Any) -> list[CheckMessage]:
     """W050, W051: parts of simplejwt that look as if they worked on this app's sessions."""
     found: list[CheckMessage] = []
@@ -360,7 +347,6 @@ def register_all() -> None:
         check_push,
         check_throttle_rates,
         check_claims_hook,
-        check_signing_key,
         check_neighbours,
         check_clock,
     ):

@@ -33,8 +33,10 @@ DEFAULTS: Mapping[str, Any] = {
     "THROTTLE_RATES": {},
     "TRUSTED_PROXIES": 0,
     "ACCESS_CLAIMS": None,
+    "SIGNING_KEYS": None,
     "RECORD_ROTATIONS": False,
     "RETENTION": timedelta(days=30),
+    "ADMIN_USER_PANEL": True,
 }
 
 COOKIE_DEFAULTS: Mapping[str, Any] = {
@@ -130,12 +132,21 @@ class AppSettings:
         )
 
     @property
+    def signing_keys(self) -> list[dict[str, Any]] | None:
+        """The ring of keys, the one that signs first; None for the single key of ``SIMPLE_JWT``."""
+        return cast("list[dict[str, Any]] | None", self._get("SIGNING_KEYS"))
+
+    @property
     def record_rotations(self) -> bool:
         return cast("bool", self._get("RECORD_ROTATIONS"))
 
     @property
     def retention(self) -> timedelta:
         return cast("timedelta", self._get("RETENTION"))
+
+    @property
+    def admin_user_panel(self) -> bool:
+        return cast("bool", self._get("ADMIN_USER_PANEL"))
 
     @property
     def simple_jwt(self) -> dict[str, Any]:

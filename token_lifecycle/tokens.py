@@ -1,10 +1,8 @@
-"""The codec: the only module that makes or reads JWTs.
+"""The codec: the only module that makes or reads the claims of tokens; ``keys`` signs them.
 
-Signing and verifying is simplejwt's ``TokenBackend`` (and PyJWT beneath it) with the keys,
-algorithm, issuer and audience of ``SIMPLE_JWT``; what of signing is the same for every token is
-done once for each key. What this module adds is strictness: every claim is checked by type and
-bounds before anything else sees it, so that a correctly signed token with odd claims is refused
-instead of crashing a query (RFC 8725 §3.10, §3.11).
+What this module adds to a right signature is strictness: every claim is checked by type and bounds
+before anything else sees it, so that a correctly signed token with odd claims is refused instead of
+crashing a query (RFC 8725 §3.10, §3.11).
 """
 
 from __future__ import annotations
@@ -14,27 +12,20 @@ import hmac
 import json
 import re
 import secrets
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-import jwt
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
-from jwt.algorithms import Algorithm, get_default_algorithms
-from jwt.utils import base64url_decode
-from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import TokenBackendError
 
 from .conf import app_settings
 from .exceptions import TokenExpired, TokenInvalid
+from .keys import KeyRing, base64url, header_of, key_ring
 
 ACCESS = "access"
 REFRESH = "refresh"
@@ -58,18 +49,13 @@ MAX_TIMESTAMP = 32_503_680_000
 MAX_USER_ID_LENGTH = 255
 MAX_JTI_LENGTH = 255
 
-RESERVED_CLAIMS = frozenset({"exp", "iat", "nbf", "iss", "aud", "sid", "gen", "sec", "auth_time"})
+#: What the header of a token may have.
+PLAIN = frozenset({"alg", "typ", "kid"})
 
-#: PyJWT compares ``exp`` with its own clock and refuses. A consumed refresh token is reused also
-#: after its ``exp`` (RFC 9700 §4.14.2), and what was read once is only compared again, so the
-#: comparison is made here.
-ANY_AGE = timedelta(days=365 * 1000)
+RESERVED_CLAIMS = frozenset({"exp", "iat", "nbf", "iss", "aud", "sid", "gen", "sec", "auth_time"})
 
 #: Access tokens that a process remembers having verified: about 4 MB.
 REMEMBERED = 2048
-
-#: What broken tokens make PyJWT, json and int() raise before simplejwt can translate it.
-UNDECODABLE = (TokenBackendError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 class TokenNotYetValid(TokenInvalid):
@@ -161,7 +147,7 @@ def mint_access(
         "auth_time": _seconds(auth_time),
         user_id_claim(): user_id,
     }
-    return _signer(_backend()).sign(payload)
+    return key_ring().signing.signer.sign(payload)
 
 
 def mint_refresh(
@@ -188,7 +174,7 @@ def mint_refresh(
         "sec": secret,
         user_id_claim(): user_id,
     }
-    return _signer(_backend()).sign(payload)
+    return key_ring().signing.signer.sign(payload)
 
 
 def check_extra_claims(extra: Mapping[str, Any]) -> None:
@@ -202,7 +188,7 @@ def check_extra_claims(extra: Mapping[str, Any]) -> None:
     if clash := sorted(reserved & extra.keys()):
         raise ImproperlyConfigured(f"ACCESS_CLAIMS returned reserved claims: {', '.join(clash)}.")
     try:
-        text = json.dumps(dict(extra), cls=_backend().json_encoder, allow_nan=False)
+        text = json.dumps(dict(extra), cls=key_ring().signing.backend.json_encoder, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ImproperlyConfigured(f"ACCESS_CLAIMS returned what is no JSON: {error}") from error
     if len(text) > MAX_EXTRA_LENGTH:
@@ -217,10 +203,10 @@ def parse_access(text: object, *, any_age: bool = False) -> AccessClaims:
     """
     if not isinstance(text, str):
         raise TokenInvalid
-    backend = _backend()
+    ring = key_ring()
     # A key that is fetched may be withdrawn, and that has to be noticed.
-    read = _remembered_access if backend.jwks_client is None else _read_access
-    access = read(text, backend, user_id_claim(), _token_type_claim(), _jti_claim())
+    read = _read_access if ring.is_fetched else _remembered_access
+    access = read(text, ring, user_id_claim(), _token_type_claim(), _jti_claim())
     now, leeway = datetime.now(UTC), app_settings.leeway
     if _begins(access.claims) > now + leeway:
         raise TokenNotYetValid
@@ -234,7 +220,7 @@ def parse_refresh(text: object, *, now: datetime) -> RefreshClaims:
 
     :raises TokenInvalid: it is not one of ours; TokenNotYetValid: not yet.
     """
-    claims = _decode(text, REFRESH, _backend())
+    claims = _decode(text, REFRESH, key_ring())
     leeway = app_settings.leeway
     if _begins(claims) > now + leeway:
         raise TokenNotYetValid
@@ -269,12 +255,12 @@ def canonical_uuid(text: str) -> UUID | None:
 # Reading
 
 
-def _read_access(text: str, backend: TokenBackend, *names: str) -> AccessClaims:
+def _read_access(text: str, ring: KeyRing, *names: str) -> AccessClaims:
     """The content of an access token of any age.
 
     ``names``, of the claims, are only there to be remembered by.
     """
-    claims = _decode(text, ACCESS, backend)
+    claims = _decode(text, ACCESS, ring)
     return AccessClaims(
         session_id=_session_id(claims),
         user_id=_text(claims, user_id_claim(), MAX_USER_ID_LENGTH),
@@ -294,21 +280,17 @@ def _begins(claims: Mapping[str, Any]) -> datetime:
     return max(_timestamp(claims, name) for name in ("iat", "nbf") if name in claims)
 
 
-def _decode(text: object, token_type: str, backend: TokenBackend) -> dict[str, Any]:
+def _decode(text: object, token_type: str, ring: KeyRing) -> dict[str, Any]:
     """The claims of a token whose signature, header, issuer, audience and type are right."""
     if not isinstance(text, str) or not is_compact(text):
         raise TokenInvalid
-    try:
-        claims: dict[str, Any] = backend.decode(cast("Any", text))
-    except UNDECODABLE:
-        raise TokenInvalid from None
+    claims = ring.decode(text)
     if not _is_plain_header(text.partition(".")[0]):
         raise TokenInvalid
     if claims.get(_token_type_claim()) != token_type:
         raise TokenInvalid  # access and refresh tokens exclude each other (RFC 8725 §3.12)
-    if (backend.issuer is None and "iss" in claims) or (
-        backend.audience is None and "aud" in claims
-    ):
+    ours = ring.signing.backend
+    if (ours.issuer is None and "iss" in claims) or (ours.audience is None and "aud" in claims):
         raise TokenInvalid  # another service signs with this key: its tokens are not ours
     _timestamp(claims, "iat")
     _timestamp(claims, "exp")
@@ -318,17 +300,10 @@ def _decode(text: object, token_type: str, backend: TokenBackend) -> dict[str, A
     return claims
 
 
-@lru_cache(maxsize=64)
 def _is_plain_header(header: str) -> bool:
-    """Whether the header of a verified token asks for nothing but a JWT (RFC 8725 §3.11).
-
-    Cached: all tokens of one key share their header, and unverified ones do not get here.
-    """
-    try:
-        fields = jwt.get_unverified_header(f"{header}.e30.")
-    except jwt.PyJWTError:
-        return False
-    return fields.get("typ", "JWT") == "JWT" and not fields.keys() - {"alg", "typ", "kid"}
+    """Whether the header of a verified token asks for nothing but a JWT (RFC 8725 §3.11)."""
+    fields = header_of(header)
+    return fields.get("typ", "JWT") == "JWT" and bool(fields) and not fields.keys() - PLAIN
 
 
 def _text(claims: Mapping[str, Any], name: str, length: int) -> str:
@@ -370,47 +345,6 @@ def _timestamp(claims: Mapping[str, Any], name: str) -> datetime:
 # Writing
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """Writes what ``TokenBackend.encode`` would, to the letter.
-
-    PyJWT examines the key and spells the header anew for each token, which is most of what an HMAC
-    costs there.
-    """
-
-    header: bytes
-    """As PyJWT wrote it, encoded."""
-    constants: Mapping[str, Any]
-    """``aud`` and ``iss``, where the project has any."""
-    algorithm: Algorithm
-    key: Any = field(repr=False)
-    to_json: Callable[[Any], str]
-
-    def sign(self, payload: Mapping[str, Any]) -> str:
-        """A JWT in compact serialization (RFC 7515 §7.1)."""
-        claims = self.to_json({**payload, **self.constants}).encode()
-        signed = self.header + b"." + _base64url(claims)
-        return (signed + b"." + _base64url(self.algorithm.sign(signed, self.key))).decode()
-
-
-@lru_cache(maxsize=16)
-def _signer(backend: TokenBackend) -> Signer:
-    # One token by PyJWT itself, so that whatever it has against the key or the claims is said.
-    header, claims, _ = backend.encode({}).split(".")
-    algorithm = get_default_algorithms()[backend.algorithm]
-    return Signer(
-        header=header.encode(),
-        constants=json.loads(base64url_decode(claims)),
-        algorithm=algorithm,
-        key=algorithm.prepare_key(backend.signing_key),
-        to_json=(backend.json_encoder or json.JSONEncoder)(separators=(",", ":")).encode,
-    )
-
-
-def _base64url(content: bytes) -> bytes:
-    return urlsafe_b64encode(content).rstrip(b"=")
-
-
 def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
@@ -418,10 +352,10 @@ def _seconds(moment: datetime) -> int:
 def _refresh_jti(session_id: UUID, generation: int, secret: str) -> str:
     """Unique and, without the secret, not to be guessed; yet the same for the same generation."""
     mac = hmac.digest(secret.encode(), f"{session_id}.{generation}".encode(), "sha256")
-    return _base64url(mac[:16]).decode()
+    return base64url(mac[:16]).decode()
 
 
-# Keys
+# Names
 
 
 def _token_type_claim() -> str:
@@ -430,44 +364,3 @@ def _token_type_claim() -> str:
 
 def _jti_claim() -> str:
     return app_settings.simple_jwt.get("JTI_CLAIM") or "jti"
-
-
-def _backend() -> TokenBackend:
-    """simplejwt's backend for the settings of this moment.
-
-    simplejwt's own instance is built at import and ignores later settings.
-    """
-    configured = app_settings.simple_jwt
-    audience = configured.get("AUDIENCE")
-    return _build_backend(
-        configured.get("ALGORITHM", "HS256"),
-        configured.get("SIGNING_KEY", settings.SECRET_KEY),
-        configured.get("VERIFYING_KEY", ""),
-        audience if audience is None or isinstance(audience, str) else tuple(audience),
-        configured.get("ISSUER"),
-        configured.get("JWK_URL"),
-        configured.get("JSON_ENCODER"),
-    )
-
-
-@lru_cache(maxsize=16)
-def _build_backend(
-    algorithm: str,
-    signing_key: str,
-    verifying_key: str,
-    audience: str | tuple[str, ...] | None,
-    issuer: str | None,
-    jwk_url: str | None,
-    json_encoder: Any,
-) -> TokenBackend:
-    """Cached: preparing a key, an RSA one above all, costs more than a signature."""
-    return TokenBackend(
-        algorithm,
-        signing_key,
-        verifying_key,
-        audience,
-        issuer,
-        jwk_url,
-        ANY_AGE,
-        import_string(json_encoder) if isinstance(json_encoder, str) else json_encoder,
-    )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views
+from . import jwks, views
 
 app_name = "token_lifecycle"
 
@@ -14,4 +14,5 @@ urlpatterns = [
     path("sessions/", views.SessionListView.as_view(), name="session-list"),
     # Any text, so that a malformed id is answered by the view, as JSON.
     path("sessions/<str:session_id>/", views.SessionDetailView.as_view(), name="session-detail"),
+    path("jwks/", jwks.JwksView.as_view(), name="jwks"),
 ]
