@@ -67,12 +67,12 @@ class SessionQuerySet(QuerySet["Session"]):
             revoked_at=None,
             expires_at__gt=now,
             idle_expires_at__gt=now,
-            created_at__gt=newest_cutoff(self.model),
+            created_at__gt=newest_cutoff_or_never(self.model),
         )
 
     def with_cutoff(self) -> SessionQuerySet:
         """With what ``Session.status`` has to know of the end of everybody."""
-        return self.annotate(**{"cutoff_at": newest_cutoff(self.model)})
+        return self.annotate(cutoff_at=newest_cutoff(self.model))  # type: ignore[no-redef]
 
     def of(self, user: Any) -> SessionQuerySet:
         """The sessions of one user (an instance or a key)."""
@@ -170,7 +170,7 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
             return None
         session: Session = self.model.from_db(using, names, row[: len(names)])
         *user_row, cutoff = row[len(names) :]
-        if session.revoked_at is None and session.created_at <= cutoff:
+        if session.revoked_at is None and cutoff is not None and session.created_at <= cutoff:
             session.revoked_at = cutoff
         known = user_row[user_names.index(user_model._meta.pk.attname)] is not None
         session.user = user_model.from_db(using, user_names, user_row) if known else None
@@ -222,10 +222,15 @@ class RevocationNoticeManager(models.Manager["RevocationNotice"]):
         _name_ended(self.model, sessions).execute(using, at=at, reason=reason)
 
 
-def newest_cutoff(sessions: type[Session]) -> Coalesce:
-    """By when everybody was signed out last; a subquery that is looked up once a statement."""
+def newest_cutoff(sessions: type[Session]) -> Subquery:
+    """By when everybody was signed out last, if ever; looked up once a statement."""
     cutoffs = sessions._meta.apps.get_model(sessions._meta.app_label, "Cutoff")._base_manager
-    return Coalesce(Subquery(cutoffs.order_by("-at").values("at")[:1]), Value(NEVER))
+    return Subquery(cutoffs.order_by("-at").values("at")[:1])
+
+
+def newest_cutoff_or_never(sessions: type[Session]) -> Coalesce:
+    """The same to compare with; not to be selected: MariaDB would return it as text."""
+    return Coalesce(newest_cutoff(sessions), Value(NEVER))
 
 
 def lost_to_another(error: OperationalError) -> bool:

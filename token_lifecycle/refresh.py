@@ -175,7 +175,7 @@ def _consume(
             setattr(session, name, value)
         for kind in events:
             journal.record(kind, session=session, device=device, generation=generation, now=now)
-    _bind_to_newest_key(session)
+    bind_to_newest_key(session)
     journal.announce(signals.token_rotated, session=session, device=device)
     if catch_up:
         journal.announce(
@@ -191,7 +191,7 @@ def _consume(
     return True
 
 
-def _bind_to_newest_key(session: Session) -> None:
+def bind_to_newest_key(session: Session) -> None:
     """Follow a ``SECRET_KEY`` that is being replaced, so that its fallback can go one day.
 
     A statement of its own, and only then: it must not undo what a password change wrote meanwhile.
