@@ -105,7 +105,10 @@ class Session(models.Model):
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
-        permissions = [("end_session", _("Can end sessions"))]
+        permissions = [
+            ("end_session", _("Can end sessions")),
+            ("view_overview", _("Can view the overview of all sessions")),
+        ]
         # The list of those that ended for one reason, newest first.
         indexes = [
             models.Index(fields=["revocation_reason", "id"], name="token_lifecycle_by_reason")

@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import everybody, journal
+from . import everybody, journal, statistics
 from .conf import app_settings
 from .feed import longest_life
 from .models import RevocationNotice, Session, SessionEvent
@@ -84,6 +84,8 @@ def prune(
     pace = Pace(busy, sleep=sleep, clock=clock)
     if not dry_run:
         everybody.sweep(batch_size=batch_size, rest=pace.rest, now=now)
+        # Before the events go that the figures of a month are made of.
+        statistics.count_hours(now)
     remove = partial(_prune, batch_size=batch_size, pace=pace, dry_run=dry_run)
     tell = partial(remove, progress=progress)
     pruned = Pruned(

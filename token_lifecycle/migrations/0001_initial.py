@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'session',
                 'verbose_name_plural': 'sessions',
-                'permissions': [('end_session', 'Can end sessions')],
+                'permissions': [('end_session', 'Can end sessions'), ('view_overview', 'Can view the overview of all sessions')],
             },
         ),
         migrations.CreateModel(
