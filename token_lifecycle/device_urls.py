@@ -1,0 +1,36 @@
+"""The page "Your devices", for sites that have no client of their own to show it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.urls import URLPattern, path
+
+from . import device_pages
+
+app_name = device_pages.APP_NAME
+
+
+def urls(*, recent: timedelta | None = None) -> tuple[list[URLPattern], str]:
+    """The pages, for ``include``; who ends other sessions has to have signed in so recently."""
+    return [
+        path("", device_pages.DeviceList.as_view(), name="list"),
+        path(
+            "<uuid:session_id>/sign-out/",
+            device_pages.EndDevice.as_view(recent=recent),
+            name="sign-out",
+        ),
+        path(
+            "sign-out-others/",
+            device_pages.EndOtherDevices.as_view(recent=recent),
+            name="sign-out-others",
+        ),
+        path(
+            "sign-out-all/",
+            device_pages.EndAllDevices.as_view(recent=recent),
+            name="sign-out-all",
+        ),
+    ], app_name
+
+
+urlpatterns, _ = urls()
