@@ -30,6 +30,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "token_lifecycle",
+    # Sign-ins to the admin are sessions like any other: listed, and ended with the rest.
+    "token_lifecycle.contrib.browser_sessions",
     "example_project.shop",
 ]
 
@@ -39,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "token_lifecycle.contrib.browser_sessions.middleware.BrowserSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -102,6 +105,9 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["token_lifecycle.authentication.SessionTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
 }
+
+# What describes the endpoints where drf-spectacular is installed (example_project/urls.py).
+SPECTACULAR_SETTINGS = {"TITLE": "Signing in at the paper shop", "VERSION": "1"}
 
 SIMPLE_JWT = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=15)}
 

@@ -32,6 +32,7 @@ urlpatterns = [
     path("devices/", include("token_lifecycle.device_urls")),
     path("<slug:tenant>/account/", include("token_lifecycle.device_urls", namespace="tenants")),
     path("careful/", include(device_urls.urls(recent=RECENT), namespace="careful")),
+    path("elsewhere/", include(device_urls.urls(login_url="/enter/"), namespace="elsewhere")),
     path("login/", lambda request: HttpResponse("login"), name="login"),
 ]
 
@@ -421,3 +422,10 @@ def test_every_button_says_which_device_it_signs_out(browser, person):
 def test_it_works_with_the_sign_in_of_django():
     """The page that ``redirect_to_login`` leads to understands the parameter."""
     assert LoginView.redirect_field_name == device_pages.DeviceList.redirect_field_name
+
+
+def test_where_people_are_sent_to_sign_in_may_be_said_where_the_pages_are_included():
+    response = Client().get("/elsewhere/")
+    assert (response.status_code, response.url) == (302, "/enter/?next=/elsewhere/")
+    response = Client().post("/elsewhere/sign-out-all/")
+    assert (response.status_code, response.url) == (302, "/enter/?next=/elsewhere/")

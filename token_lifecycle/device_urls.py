@@ -11,24 +11,29 @@ from . import device_pages
 app_name = device_pages.APP_NAME
 
 
-def urls(*, recent: timedelta | None = None) -> tuple[list[URLPattern], str]:
-    """The pages, for ``include``; who ends other sessions has to have signed in so recently."""
+def urls(
+    *, recent: timedelta | None = None, login_url: str | None = None
+) -> tuple[list[URLPattern], str]:
+    """The pages, for ``include``.
+
+    Who ends other sessions has to have signed in so recently; ``login_url`` is where people who
+    are not signed in are sent, instead of ``LOGIN_URL``.
+    """
+    given = {"recent": recent, "login_url": login_url}
     return [
-        path("", device_pages.DeviceList.as_view(), name="list"),
+        path("", device_pages.DeviceList.as_view(login_url=login_url), name="list"),
         path(
             "<uuid:session_id>/sign-out/",
-            device_pages.EndDevice.as_view(recent=recent),
+            device_pages.EndDevice.as_view(**given),
             name="sign-out",
         ),
         path(
             "sign-out-others/",
-            device_pages.EndOtherDevices.as_view(recent=recent),
+            device_pages.EndOtherDevices.as_view(**given),
             name="sign-out-others",
         ),
         path(
-            "sign-out-all/",
-            device_pages.EndAllDevices.as_view(recent=recent),
-            name="sign-out-all",
+            "sign-out-all/", device_pages.EndAllDevices.as_view(**given), name="sign-out-all"
         ),
     ], app_name
 

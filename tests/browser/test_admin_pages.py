@@ -128,8 +128,23 @@ def test_everybody_is_logged_out_after_a_phrase_was_typed(page, customer):
     assert somebody.asks()[0] == 200
     page.get_by_role("textbox").last.fill("log everyone out")
     page.get_by_role("button", name="Log everyone out").click()
-    page.get_by_text("Everyone is logged out.").wait_for()
+    page.wait_for_url("**/admin/login/**")  # who did it is somebody, too
     assert somebody.asks() == (401, "session_revoked")
+
+
+def test_the_page_of_ones_own_devices_marks_this_one_and_ends_another(page, profile):
+    elsewhere = profile().new_page()
+    sign_in(elsewhere)
+    page.goto("/devices/")
+    assert page.get_by_text("This device").count() == 1
+    page.get_by_role("button", name="Sign out all other devices").or_(
+        page.get_by_role("link", name="Sign out all other devices")
+    ).first.click()
+    page.get_by_role("button", name=re.compile("Sign out", re.IGNORECASE)).first.click()
+    elsewhere.goto(SESSIONS)
+    assert "/admin/login/" in elsewhere.url
+    page.goto(SESSIONS)
+    assert "/admin/login/" not in page.url
 
 
 # Accessibility
@@ -154,6 +169,8 @@ def pages_of(page, device):
         "events": EVENTS,
         "event": event.partition("?")[0],
         "user": user.partition("?")[0],
+        "your devices": "/devices/",
+        "your devices, asked": "/devices/sign-out-all/",
     }
 
 
@@ -168,7 +185,7 @@ def test_no_page_has_a_serious_fault_of_accessibility(profile, customer, scheme,
     for name, path in pages_of(page, f"{scheme} {device}").items():
         page.goto(path)
         page.add_script_tag(path=AXE)
-        found = page.evaluate("() => axe.run(document.querySelector('#main') || document)")
+        found = page.evaluate("() => axe.run(document.querySelector('main') || document)")
         faults += [
             (
                 name,
