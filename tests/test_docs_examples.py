@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import jwt
 import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -16,7 +17,8 @@ from django.urls import reverse
 from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework_simplejwt.tokens import AccessToken
 
-from token_lifecycle import api_errors, exceptions, lifecycle, tokens
+from token_lifecycle import api_errors, exceptions, lifecycle, signals, tokens
+from token_lifecycle.admin import UserSessionsMixin
 from token_lifecycle.conf import DEFAULTS
 from token_lifecycle.device import Device
 from token_lifecycle.models import EventKind, Session, SessionEvent
@@ -292,3 +294,26 @@ def test_the_template_tells_the_client_where_the_endpoints_are():
     html = Template(page).render(context)
     assert '"refreshUrl": "/browser/refresh/"' in html
     assert 'from "/static/token_lifecycle/client.min.js"' in html
+
+
+def test_the_panel_can_be_given_to_an_admin_of_the_projects_own():
+    admin_class = run(the("runs: user panel")).CustomerAdmin
+    assert issubclass(admin_class, UserSessionsMixin)
+
+
+def test_the_message_for_others_is_made_when_a_session_ends(
+    settings, user, django_capture_on_commit_callbacks
+):
+    private, public = PAIRS["EdDSA"]
+    keys = {"ALGORITHM": "EdDSA", "SIGNING_KEY": private, "VERIFYING_KEY": public}
+    settings.SIMPLE_JWT = keys
+    module = run(the("runs: caep"))
+    issued = lifecycle.start_session(user)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            lifecycle.revoke_session(issued.session.pk)
+    finally:
+        signals.session_revoked.disconnect(module.tell_the_partner)
+    [message] = module.outbox
+    claims = jwt.decode(message, public, algorithms=["EdDSA"], audience=module.PARTNER)
+    assert claims["sub_id"]["session"]["id"] == str(issued.session.pk)
