@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -63,29 +63,32 @@ def configure() -> None:
     django.setup()
 
 
-def create_databases() -> None:
-    """Make both anew, and their tables. What is not marked as ours is never replaced.
+def create_databases(
+    aliases: Sequence[str] = ALIASES,
+    # The other contenders' tables are of no use here.
+    apps: Sequence[str] = ("auth", "token_lifecycle"),
+) -> None:
+    """Make them anew, and their tables. What is not marked as ours is never replaced.
 
     :raises SystemExit: there is a database of that name that this benchmark has not made.
     """
     from django.core.management import call_command
 
-    drop_databases()
-    for alias in ALIASES:
+    drop_databases(aliases)
+    for alias in aliases:
         with _server(alias) as (cursor, name):
             cursor.execute(f"CREATE DATABASE {name}")
             cursor.execute(f"COMMENT ON DATABASE {name} IS '{MARK}'")
-        # The other contenders' tables are of no use here.
-        for app in ("auth", "token_lifecycle"):
+        for app in apps:
             call_command("migrate", app, database=alias, verbosity=0)
 
 
-def drop_databases() -> None:
+def drop_databases(aliases: Sequence[str] = ALIASES) -> None:
     """Remove what ``create_databases`` made, if it is there."""
     from django.db import connections
 
     marks = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
-    for alias in ALIASES:
+    for alias in aliases:
         connections[alias].close()
         plain = connections[alias].settings_dict["NAME"]
         with _server(alias) as (cursor, name):

@@ -3,6 +3,7 @@
 Run by ``tests/test_custom_users.py``, in a process of its own for each model.
 """
 
+import json
 from datetime import timedelta
 from io import StringIO
 
@@ -19,6 +20,7 @@ from token_lifecycle import binding, lifecycle, tokens
 from token_lifecycle.exceptions import TokenExpired, TokenInvalid, TokenRefused, UserInactive
 from token_lifecycle.models import RevocationReason, Session, SessionEvent
 from token_lifecycle.testing import PASSWORD, SessionFactory, UserFactory, authorization
+from token_lifecycle.trail import Format, export
 
 User = get_user_model()
 
@@ -272,3 +274,12 @@ def test_keys_with_every_kind_of_character_work(api):
 
 def test_this_is_the_model_that_was_asked_for():
     assert User.__name__ == django_settings.CUSTOM_USER
+
+
+def test_the_trail_can_be_taken_away_and_names_people_as_they_sign_in(issued, user):
+    lifecycle.revoke_session(issued.session.pk, actor=user)
+    lines = "".join(export(SessionEvent.objects.all(), Format.JSON)).splitlines()
+    ended, started = map(json.loads, lines)
+    assert (ended["event"], started["event"]) == ("revoked", "started")
+    assert ended["user"] == ended["actor"] == started["user"] == str(user.pk)
+    assert ended["actor_name"] == started["user_name"] == user.get_username()

@@ -6,5 +6,6 @@ A project that wants other rules subclasses :class:`SessionAdmin` and registers 
 
 from .events import SessionEventAdmin
 from .sessions import SessionAdmin
+from .user_panel import UserSessionsMixin
 
-__all__ = ["SessionAdmin", "SessionEventAdmin"]
+__all__ = ["SessionAdmin", "SessionEventAdmin", "UserSessionsMixin"]

@@ -1,25 +1,26 @@
-"""What both admins share: nothing can be edited, nothing secret can be asked for."""
+"""What both admins share: nothing can be edited, nothing secret asked for, no list is too long."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import reduce
-from operator import and_, or_
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import FieldDoesNotExist
 from django.db import DataError
 from django.db.models import Model, Q, QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from .. import tokens
+from .pagination import BoundedChangeList, BoundedPaginator
+from .searching import USERS, Found, found_first, may_be_found, named, resembling, user_text_fields
 
 Row = TypeVar("Row", bound=Model)
 
@@ -35,20 +36,29 @@ else:
             return cls
 
 
-#: As long as the longest thing that is looked for, an email address (RFC 5321 §4.5.3.1.3). What
-#: is longer cannot be found, and SQLite gives up on an expression of some hundred words.
-SEARCH_LENGTH = 254
+#: How the columns of the user begin among the fields that are searched.
+OF_USER = f"user{LOOKUP_SEP}"
 
 
 class ReadOnlyAdmin(ModelAdmin[Row]):
-    """Rows that are looked at: searched by their user, filtered by what their page shows."""
+    """Rows that are looked at: searched by their user, filtered by what their page shows.
+
+    A list costs the same with a million rows as with a hundred: it counts no further than
+    ``counting.BOUND``, and what it offers to filter and sort by has an index.
+    """
 
     #: The field that a session id in the search box is compared with.
     session_field = "pk"
 
     search_help_text = _("User name, email address or key of a user, or the id of a session")
     show_full_result_count = False
+    # Each would be counted anew, out of all rows.
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
+    paginator = BoundedPaginator
+
+    class Media:
+        css = {"all": ["token_lifecycle/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -71,6 +81,9 @@ class ReadOnlyAdmin(ModelAdmin[Row]):
         """The names of what the page of a row shows."""
         return flatten_fieldsets(self.get_fieldsets(request))
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
+        return BoundedChangeList
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Take a value that the driver refuses (NUL, a year 99999) for a wrong parameter."""
         try:
@@ -81,48 +94,66 @@ class ReadOnlyAdmin(ModelAdmin[Row]):
     # Search
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        return [f"user__{name}" for name in user_text_fields()]
+        own = [str(name) for name in self.search_fields]
+        return own or [f"{OF_USER}{name}" for name in user_text_fields()]
+
+    def searched_users(self, request: HttpRequest) -> QuerySet[Any]:
+        """Among whom a search looks. One whose staff see some users only may bound it to these.
+
+        Whoever is found, no rows are shown but those of ``get_queryset``.
+        """
+        return get_user_model()._base_manager.all()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Row], search_term: str
     ) -> tuple[QuerySet[Row], bool]:
-        """Rows whose user is called so, or is the user or the session with that key."""
+        """Rows of the users that are meant, or the row or rows of the session with that id.
+
+        ``search_fields`` of a project may name other columns than those of users: then they are
+        searched as Django does it, which reads every row.
+        """
         term = search_term.strip()
         if not term:
             return queryset, False
-        if len(term) > SEARCH_LENGTH:
+        if not may_be_found(term):
             return queryset.none(), False
-        fields = self.get_search_fields(request)
-        words = [
-            _any(Q((f"{field}__icontains", word)) for field in fields) for word in term.split()
-        ]
-        return queryset.filter(_any([reduce(and_, words), *self.keys_in(term)])), False
+        if not self._searches_users(request):
+            return super().get_search_results(request, queryset, term)
+        found = self.found_users(request, queryset, term)
+        if found.is_more and request.method == "GET":
+            self._tell_that_more_fit(request)
+        rows = queryset.filter(Q(user__in=found.keys) | self._of_session(term))
+        return found_first(rows), False
 
-    def keys_in(self, term: str) -> Iterator[Q]:
-        """The conditions that ``term`` stands for when it is a key."""
-        with suppress(ValidationError, ValueError, TypeError, OverflowError):
-            key = get_user_model()._meta.pk
-            yield Q(user=key.clean(key.to_python(term), None))
-        if session_id := tokens.canonical_uuid(term.lower()):
-            yield Q(**{self.session_field: session_id})
+    def found_users(self, request: HttpRequest, rows: QuerySet[Row], term: str) -> Found:
+        """Who is meant by what stands in the search box."""
+        users = self.searched_users(request).using(rows.db)
+        fields = [name.removeprefix(OF_USER) for name in self.get_search_fields(request)]
+        found = named(users, fields, term)
+        if found.keys or tokens.canonical_uuid(term.lower()):
+            return found
+        return resembling(users, fields, term)
 
+    def leaves_users_out(self, request: HttpRequest, rows: QuerySet[Row], term: str) -> bool:
+        """Whether more users are meant than are shown."""
+        return (
+            may_be_found(term)
+            and self._searches_users(request)
+            and self.found_users(request, rows, term).is_more
+        )
 
-def _any(conditions: Iterable[Q]) -> Q:
-    return reduce(or_, conditions, Q(pk__in=[]))
+    def _searches_users(self, request: HttpRequest) -> bool:
+        return all(name.startswith(OF_USER) for name in self.get_search_fields(request))
 
+    def _of_session(self, term: str) -> Q:
+        session_id = tokens.canonical_uuid(term.lower())
+        return Q(**{self.session_field: session_id}) if session_id else Q(pk__in=[])
 
-def user_text_fields() -> list[str]:
-    """The columns of the project's user model that hold what a person is called by."""
-    model = get_user_model()
-    email = getattr(model, "EMAIL_FIELD", "") or "email"
-    return [
-        name for name in dict.fromkeys((model.USERNAME_FIELD, email)) if _is_column(model, name)
-    ]
-
-
-def _is_column(model: type[Model], name: str) -> bool:
-    try:
-        field = model._meta.get_field(name)
-    except FieldDoesNotExist:
-        return False
-    return field.concrete and not field.is_relation
+    def _tell_that_more_fit(self, request: HttpRequest) -> None:
+        text = ngettext(
+            "More than one user fits. Only the rows of the first are shown.",
+            "More than %(count)d users fit. Only the rows of the first %(count)d are shown.",
+            USERS,
+        )
+        # Where the project has taken the messages out, the list goes without.
+        self.message_user(request, text % {"count": USERS}, messages.WARNING, fail_silently=True)

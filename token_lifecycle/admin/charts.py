@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 #: In units of the drawing, which is stretched to the width of the page.
 STEP, BAR_WIDTH, HEIGHT = 10, 8, 40
@@ -70,7 +71,7 @@ def chart_of(
 def _summary(counts: Sequence[int], labels: Sequence[str]) -> str:
     highest = max(counts)
     if not highest:
-        return _("None")
+        return pgettext("events", "None")
     return _("Most: %(count)s (%(time)s)") % {
         "count": figure(highest),
         "time": labels[counts.index(highest)],

@@ -33,6 +33,8 @@ class Question:
     """What it concerns; the first ``NAMED`` are named."""
     count: int
     """How many these are."""
+    is_more: bool
+    """Whether there are others, which nobody has counted."""
     sentences: Sequence[str]
     """What will happen, counted."""
     button: str

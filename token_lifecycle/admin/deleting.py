@@ -6,7 +6,7 @@ its session has expired; then it can be removed here, or ``prune_sessions`` does
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,10 +27,11 @@ from ..conf import app_settings
 from ..exceptions import Unavailable
 from ..managers import SessionQuerySet
 from ..models import Session
-from .confirming import Question, ask, is_confirmed, wish_of
+from .confirming import NAMED, Question, ask, is_confirmed, wish_of
 from .ending import EndingAdmin
 from .rows import BATCH, SECRETS, log, plain
-from .wording import busy_text, ended_text, kept_text, removed_text, what_goes
+from .selection import Selection, named
+from .wording import beyond_text, busy_text, ended_text, kept_text, removed_text, what_goes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,14 +122,17 @@ class DeletingAdmin(EndingAdmin):
     def _ask_to_remove(
         self, request: HttpRequest, sessions: SessionQuerySet, *, back: str, hidden: Any = ()
     ) -> HttpResponse:
-        plan = removal_of(sessions, timezone.now())
+        selection = Selection.of(sessions)
+        plan = removal_of_each(selection.newest, timezone.now())
         if plan.ended and not self.has_end_session_permission(request):
             raise PermissionDenied
+        rest = beyond_text(len(selection.newest)) if selection.is_more else []
         question = Question(
             title=_("Delete sessions"),
-            sessions=plain(sessions),
-            count=plan.ended + plan.removed + plan.kept,
-            sentences=what_goes(ended=plan.ended, removed=plan.removed, kept=plan.kept),
+            sessions=named(selection.newest[:NAMED]),
+            count=len(selection.newest),
+            is_more=selection.is_more,
+            sentences=rest + what_goes(ended=plan.ended, removed=plan.removed, kept=plan.kept),
             button=_("Yes, delete") if plan.ended or plan.removed else "",
             back=back,
             hidden=hidden,
@@ -169,6 +173,20 @@ def removal_of(sessions: SessionQuerySet, now: datetime) -> Removal:
     rows = plain(sessions)
     live, gone = rows.live(now).count(), rows.filter(removable(now)).count()
     return Removal(ended=live, removed=gone, kept=rows.count() - live - gone)
+
+
+def removal_of_each(sessions: Sequence[Session], now: datetime) -> Removal:
+    """The same, told by rows that have been read."""
+    live = sum(session.is_live(now) for session in sessions)
+    gone = sum(_is_removable(session, now) for session in sessions)
+    return Removal(ended=live, removed=gone, kept=len(sessions) - live - gone)
+
+
+def _is_removable(session: Session, now: datetime) -> bool:
+    """What ``removable`` says of a row."""
+    if session.revoked_at is not None:
+        return session.revoked_at <= now - app_settings.access_token_reach
+    return session.expires_at <= now or session.idle_expires_at <= now
 
 
 def _remove(keys: list[Any], now: datetime) -> int:

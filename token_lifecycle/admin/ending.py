@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path, reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -25,13 +24,15 @@ from ..exceptions import Unavailable
 from ..managers import SessionQuerySet
 from ..models import RevocationReason, Session
 from .base import ReadOnlyAdmin
-from .confirming import Question, ask, is_confirmed, wish_of
+from .confirming import NAMED, Question, ask, is_confirmed, wish_of
+from .counting import counted
 from .rows import SECRETS, log, plain
-from .wording import busy_text, ended_text, what_ends
+from .selection import Selection, named
+from .wording import beyond_text, busy_text, ended_text, too_many_text, what_ends
 
 
 class EndingAdmin(ReadOnlyAdmin[Session]):
-    """Two actions and two buttons, behind a permission of their own and a page that asks.
+    """Two actions of the list, behind a permission of their own and a page that asks.
 
     Whatever was posted, only sessions of ``get_queryset(request)`` end.
     """
@@ -43,7 +44,8 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
         return request.user.has_perm(f"{self.opts.app_label}.end_session")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).defer(*SECRETS).with_cutoff()
+        sessions: Any = super().get_queryset(request)
+        return sessions.defer(*SECRETS).with_cutoff()
 
     # From the list
 
@@ -62,7 +64,11 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
     )
     def end_all_of_users(self, request: HttpRequest, queryset: SessionQuerySet) -> HttpResponse:
         # A list and not a subquery: MySQL updates no table that it selects from.
-        users = list(plain(queryset).exclude(user=None).values_list("user", flat=True).distinct())
+        rows = plain(queryset).exclude(user=None).order_by("-pk")
+        if (count := counted(rows)).is_more:
+            self.message_user(request, too_many_text(count.number), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        users = set(rows.values_list("user", flat=True))
         return self._ask_or_end(
             request,
             self.get_queryset(request).filter(user__in=users),
@@ -97,56 +103,7 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
             raise BadRequest("not the id of a session")
         return super().response_action(request, queryset, *args, **kwargs)
 
-    # From the page of a session
-
-    def get_urls(self) -> list[Any]:
-        buttons = [
-            path("<uuid:object_id>/end/", self._view(self.end_view), name=self._name("end")),
-            path(
-                "<uuid:object_id>/end-all/",
-                self._view(self.end_all_view),
-                name=self._name("end_all"),
-            ),
-        ]
-        return buttons + super().get_urls()
-
-    def end_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        """GET asks, POST ends this session."""
-        session = self._endable(request, object_id)
-        return self._ask_or_end(
-            request,
-            self.get_queryset(request).filter(pk=session.pk),
-            title=_("End this session"),
-            back=self._page_of(request, session),
-        )
-
-    def end_all_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        """GET asks, POST ends all sessions of the user of this one."""
-        session = self._endable(request, object_id)
-        if session.user_id is None:
-            raise Http404
-        return self._ask_or_end(
-            request,
-            self.get_queryset(request).filter(user=session.user_id),
-            title=_("End all sessions of this user"),
-            back=self._page_of(request, session),
-        )
-
-    def _endable(self, request: HttpRequest, object_id: UUID) -> Session:
-        if not self.has_end_session_permission(request):
-            raise PermissionDenied
-        session = self.get_object(request, str(object_id))
-        if session is None:
-            raise Http404
-        if not (
-            self.has_view_permission(request, session)
-            and self.has_end_session_permission(request, session)
-        ):
-            raise PermissionDenied
-        return session
-
-    def _view(self, view: Callable[..., HttpResponse]) -> Any:
-        return self.admin_site.admin_view(view)
+    # Addresses
 
     def _name(self, what: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{what}"
@@ -174,15 +131,16 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
         if is_confirmed(request):
             self._end_and_tell(request, sessions)
             return HttpResponseRedirect(back)
-        live = plain(sessions).live(timezone.now())
-        count = live.count()
-        over = plain(sessions).count() - count
+        selection = Selection.of(sessions)
+        live = selection.live(timezone.now())
+        rest = beyond_text(len(selection.newest)) if selection.is_more else []
         question = Question(
             title=title,
-            sessions=live,
-            count=count,
-            sentences=what_ends(live, count, over),
-            button=ngettext("Yes, end it", "Yes, end them", count),
+            sessions=named(live[:NAMED]),
+            count=len(live),
+            is_more=selection.is_more,
+            sentences=rest + what_ends(live, len(selection.newest) - len(live)),
+            button=ngettext("Yes, end it", "Yes, end them", len(live)),
             back=back,
             hidden=hidden,
         )

@@ -116,7 +116,8 @@ class EndingEverybodyAdmin(OverviewAdmin):
         except Unavailable:
             self.message_user(request, busy_text(), messages.ERROR)
             return
-        self.message_user(request, f"{_('Everyone is logged out.')} {effect_text()}")
+        done = _("Everyone is logged out.")
+        self.message_user(request, f"{done} {effect_text()}")
         swept = _sweep(now)
         if Cutoff.objects.not_swept().exists():
             self.message_user(request, rest_text(swept), messages.INFO)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..conf import app_settings
-from ..managers import SessionQuerySet
+from ..models import Session
+from .counting import grouped
 
 
 def busy_text() -> str:
@@ -40,11 +42,11 @@ def effect_text() -> str:
             return _("Access tokens that were already issued are refused at their next request.")
 
 
-def what_ends(live: SessionQuerySet, count: int, over: int) -> list[str]:
-    """What ending these does: ``count`` live ones, while ``over`` others need no ending."""
-    if not count:
+def what_ends(live: Sequence[Session], over: int) -> list[str]:
+    """What ending these does: the ``live`` ones, while ``over`` others need no ending."""
+    if not live:
         return [_("None of these sessions is live any more. There is nothing to end.")]
-    users = live.values("user").distinct().count()
+    count, users = len(live), len({session.user_id for session in live})
     end = ngettext("%(count)d live session will end.", "%(count)d live sessions will end.", count)
     belong = ngettext("One user is concerned.", "%(count)d users are concerned.", users)
     sentences = [end % {"count": count}, belong % {"count": users}]
@@ -56,6 +58,29 @@ def what_ends(live: SessionQuerySet, count: int, over: int) -> list[str]:
         )
         sentences.append(stay % {"count": over})
     return [*sentences, effect_text()]
+
+
+def beyond_text(count: int) -> list[str]:
+    """That more are selected than the newest, of which the other sentences tell."""
+    text = ngettext(
+        "More than one session is selected. The numbers are those of the newest; "
+        "the others are treated alike.",
+        "More than %(count)s sessions are selected. The numbers are those of the newest "
+        "%(count)s; the others are treated alike.",
+        count,
+    )
+    return [text % {"count": grouped(count)}]
+
+
+def too_many_text(bound: int) -> str:
+    """That a selection is larger than what can be done for each of its users."""
+    text = ngettext(
+        "More than one session is selected. Select fewer, or end the selected sessions alone.",
+        "More than %(count)s sessions are selected. Select fewer, or end the selected sessions "
+        "alone.",
+        bound,
+    )
+    return text % {"count": grouped(bound)}
 
 
 def what_goes(*, ended: int, removed: int, kept: int) -> list[str]:
