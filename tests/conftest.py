@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
+from tests.leaks import scanner
 from tests.sign_ins import START
 from token_lifecycle.testing import UserFactory
 
@@ -17,6 +18,31 @@ def pytest_sessionfinish(session):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get(REQUIRE_ALL) and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "leaks(reason): lets a secret out on purpose")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _scanner():
+    with scanner.installed():
+        yield
+
+
+def pytest_runtest_logstart():
+    scanner.begin()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if report.when == "call" and report.passed:
+        mark = item.get_closest_marker("leaks")
+        wrong = scanner.verdict(report.capstdout + report.capstderr, mark)
+        if wrong:
+            report.outcome, report.longrepr = "failed", wrong
+    return report
 
 
 @pytest.fixture(autouse=True)

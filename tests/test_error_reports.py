@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from tests.browsing import Browser
 from tests.forging import claims_of
-from token_lifecycle import journal, lifecycle, tokens, views
+from token_lifecycle import journal, keys, lifecycle, tokens, views
 from token_lifecycle.models import Session
 from token_lifecycle.testing import PASSWORD
 
@@ -83,14 +83,14 @@ STORE = type(Session.objects)
     [
         (obtain, views, "authenticate"),
         (obtain, journal, "in_transaction"),
-        (obtain, tokens.Signer, "sign"),
+        (obtain, keys.Signer, "sign"),
         (obtain_by_cookie, journal, "end"),
         (refresh, STORE, "for_refresh"),
         (refresh, STORE, "claim"),
         (refresh, tokens, "mint_access"),
         (refresh, tokens, "mint_refresh"),
-        (refresh, tokens.Signer, "sign"),
-        (refresh, tokens.TokenBackend, "decode"),
+        (refresh, keys.Signer, "sign"),
+        (refresh, keys.TokenBackend, "decode"),
         (refresh_by_cookie, STORE, "for_refresh"),
         (refresh_by_cookie, tokens, "parse_refresh"),
         (logout, journal, "end"),

@@ -148,7 +148,8 @@ def test_the_end_of_several_is_announced_together(hear, user):
     end(Session.objects.all(), user=user, actor=user, reason=RevocationReason.LOGOUT_ALL)
     (about,) = heard
     assert set(about.pop("sessions")) == set(sessions)
-    assert about == {"count": 3, "reason": "logout_all", "user": user, "actor": user, "at": NOW}
+    who = {"user": user, "actor": user, "device": None}
+    assert about == {"count": 3, "reason": "logout_all", "at": NOW, **who}
 
 
 # Announcing

@@ -19,9 +19,11 @@ NAMES = [
     "session_started",
     "token_rotated",
     "reuse_detected",
+    "database_caught_up",
     "new_client_seen",
     "session_revoked",
     "session_limit_reached",
+    "everybody_ended",
 ]
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,7 +98,7 @@ def test_an_end_is_told_once_for_all_sessions_of_one_call(user, heard):
     with time_machine.travel(NOW, tick=False):
         started = {lifecycle.start_session(user).session.pk for _ in range(3)}
         heard.clear()
-        lifecycle.revoke_sessions_of(user, actor=user)
+        lifecycle.revoke_sessions_of(user, actor=user, device=PHONE)
     ((name, about),) = heard
     assert name == "session_revoked"
     assert {session.pk for session in about.pop("sessions")} == started
@@ -105,6 +107,7 @@ def test_an_end_is_told_once_for_all_sessions_of_one_call(user, heard):
         "reason": RevocationReason.LOGOUT_ALL,
         "user": user,
         "actor": user,
+        "device": PHONE,
         "at": NOW,
     }
 
@@ -125,6 +128,22 @@ def test_a_sign_in_refused_at_the_limit_is_told(user, heard, settings):
     with pytest.raises(SessionLimitReached):
         lifecycle.start_session(user, device=PHONE)
     assert heard == [("session_limit_reached", {"user": user, "limit": 1, "device": PHONE})]
+
+
+def test_a_database_that_was_behind_is_told_with_the_generation(user, heard):
+    token = lifecycle.rotate(lifecycle.start_session(user).refresh).refresh
+    Session.objects.update(generation=1)
+    heard.clear()
+    caught_up = lifecycle.rotate(token, device=PHONE).session
+    assert sorted(names(heard)) == ["database_caught_up", "new_client_seen", "token_rotated"]
+    about = {"session": caught_up, "device": PHONE, "generation": 2}
+    assert dict(heard)["database_caught_up"] == about
+
+
+def test_the_end_of_everybody_is_told_with_who_did_it_from_where(user, heard):
+    with time_machine.travel(NOW, tick=False):
+        lifecycle.revoke_everybody(actor=user, device=PHONE)
+    assert heard == [("everybody_ended", {"actor": user, "device": PHONE, "at": NOW})]
 
 
 def test_nothing_is_told_of_what_was_rolled_back(user, heard):
@@ -173,6 +192,7 @@ def test_no_signal_holds_a_token_a_secret_or_a_password(heard, settings):
     with pytest.raises(TokenReused):
         lifecycle.rotate(issued[-1].refresh)
     lifecycle.revoke_sessions_of(user)
+    lifecycle.revoke_everybody()
     assert set(names(heard)) >= {"session_started", "token_rotated", "reuse_detected"}
     told = repr(heard)
     for tokens in (*issued, again):

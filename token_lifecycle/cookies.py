@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -19,6 +20,9 @@ from .exceptions import TokenInvalid
 
 SECURE_NAME = "__Secure-refresh_token"
 PLAIN_NAME = "refresh_token"
+
+#: Name and value together; browsers drop what is longer without a word (RFC 6265bis §5.6).
+MAX_COOKIE_LENGTH = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +67,12 @@ def set_refresh(
     expires_at: datetime,
     now: datetime,
 ) -> None:
-    """Store the refresh token in the browser, and beside it the hint that scripts may read."""
+    """Store the refresh token in the browser, and beside it the hint that scripts may read.
+
+    :raises ImproperlyConfigured: the token is too long for a cookie, as very long user ids make it.
+    """
+    if len(attributes.name) + len(token) > MAX_COOKIE_LENGTH:
+        raise ImproperlyConfigured("The refresh token is longer than browsers store in a cookie.")
     max_age = max(int((expires_at - now).total_seconds()), 0)
     response.set_cookie(
         attributes.name,
