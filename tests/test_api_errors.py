@@ -2,7 +2,7 @@
 
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions as drf
 
@@ -79,6 +79,26 @@ def test_every_other_error_has_its_status_and_code(error, status, code):
     assert response.data.keys() == {"detail", "code"}
     assert "secret" not in response.data["detail"]
     assert "gone" not in response.data["detail"]
+
+
+class ReadOnly(Exception):
+    """What psycopg says of a write at a replica."""
+
+    sqlstate = "25006"
+
+
+def caused(error, cause=None):
+    error.__cause__ = cause
+    return error
+
+
+def test_a_database_that_cannot_be_written_yet_is_as_good_as_none():
+    response = answer(caused(InternalError("read-only transaction"), ReadOnly()))
+    assert (response.status_code, response["Retry-After"]) == (503, "1")
+
+
+def test_any_other_internal_error_of_the_database_is_a_mistake_and_shows():
+    assert answer(caused(InternalError("current transaction is aborted"))) is None
 
 
 @pytest.mark.parametrize("error", [exceptions.Unavailable(), OperationalError()])

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from token_lifecycle import lifecycle
 from token_lifecycle.management import choosing, progress
@@ -414,3 +414,11 @@ def test_each_command_explains_itself(command):
         check=True,
     )
     assert command.Command.help.split()[0] in done.stdout
+
+
+def test_numbers_are_grouped_as_the_language_of_the_moment_does():
+    told = []
+    for language in ("en", "de"):
+        with translation.override(language):
+            told.append(progress.grouped(12345))
+    assert told == ["12,345", "12.345"]

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -24,6 +25,7 @@ from .exceptions import (
     Unavailable,
     UserInactive,
 )
+from .managers import is_unavailable
 
 logger = logging.getLogger("token_lifecycle")
 
@@ -55,7 +57,7 @@ class ServiceUnavailable(exceptions.APIException):
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "unavailable"
-    default_detail = "The service is temporarily unavailable."
+    default_detail = gettext_lazy("The service is temporarily unavailable.")
     wait = RETRY_AFTER_SECONDS
 
 
@@ -64,21 +66,21 @@ class PayloadTooLarge(exceptions.APIException):
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
-    default_detail = "The request body is too large."
+    default_detail = gettext_lazy("The request body is too large.")
 
 
 class InvalidCredentials(exceptions.AuthenticationFailed):
     """401, the same bytes for an unknown user, a wrong password and an inactive user."""
 
     default_code = "invalid_credentials"
-    default_detail = "Sign-in failed. Check the credentials."
+    default_detail = gettext_lazy("Sign-in failed. Check the credentials.")
 
 
 class CsrfFailed(exceptions.PermissionDenied):
     """403: the request could have been sent by another site."""
 
     default_code = "csrf_failed"
-    default_detail = "CSRF verification failed."
+    default_detail = gettext_lazy("CSRF verification failed.")
 
 
 @contextmanager
@@ -123,20 +125,20 @@ def message(code: str) -> str:
 def _translate(exc: Exception) -> Exception:
     match exc:
         case TokenRefused():
-            refused = exceptions.APIException(str(exc), exc.code)
+            refused = exceptions.APIException(_(str(exc)), exc.code)
             refused.status_code = app_settings.refresh_refused_status
             if refused.status_code == status.HTTP_401_UNAUTHORIZED:
                 refused.auth_header = CHALLENGE  # type: ignore[attr-defined]  # RFC 9110 §15.5.2
             return refused
         case SessionLimitReached():
-            return exceptions.PermissionDenied(str(exc), exc.code)
+            return exceptions.PermissionDenied(_(str(exc)), exc.code)
         case Unavailable():
             return ServiceUnavailable()
-        case OperationalError() | InterfaceError():
+        case OperationalError() | InterfaceError() | InternalError() if is_unavailable(exc):
             logger.error("the database did not answer", exc_info=exc)
             return ServiceUnavailable()
         case TokenLifecycleError():
-            return exceptions.APIException(str(exc), exc.code)
+            return exceptions.APIException(_(str(exc)), exc.code)
         case RequestDataTooBig():
             return PayloadTooLarge()
         case Http404():

@@ -23,13 +23,18 @@ from __future__ import annotations
 from uuid import UUID
 
 
+def gettext_noop(summary: str) -> str:
+    """The same. Tells ``makemessages`` that API answers hold a translation of it."""
+    return summary
+
+
 class TokenLifecycleError(Exception):
     """Base of all errors of this app."""
 
     #: The word that API answers carry; stable, part of the public contract.
     code: str = "error"
     #: A sentence for a person; the default message.
-    summary: str = "The request could not be completed."
+    summary: str = gettext_noop("The request could not be completed.")
 
     def __init__(self, message: str = "", *, session_id: UUID | None = None) -> None:
         super().__init__(message or self.summary)
@@ -44,7 +49,7 @@ class TokenRefused(TokenLifecycleError):
     """
 
     code = "token_invalid"
-    summary = "The token is not valid."
+    summary = gettext_noop("The token is not valid.")
     #: Whether the client may as well throw its refresh token away.
     final = True
 
@@ -57,28 +62,28 @@ class TokenExpired(TokenRefused):
     """The token's own ``exp`` has passed (RFC 7519 §4.1.4)."""
 
     code = "token_expired"
-    summary = "The token has expired."
+    summary = gettext_noop("The token has expired.")
 
 
 class SessionExpired(TokenRefused):
     """The session passed ``SESSION_LIFETIME`` or ``IDLE_TIMEOUT``."""
 
     code = "session_expired"
-    summary = "The session has expired."
+    summary = gettext_noop("The session has expired.")
 
 
 class SessionRevoked(TokenRefused):
     """The session was ended: by its user, by staff, or by a rule."""
 
     code = "session_revoked"
-    summary = "The session has been ended."
+    summary = gettext_noop("The session has been ended.")
 
 
 class TokenSuperseded(TokenRefused):
     """A token consumed moments ago by the same busy client; its successor works."""
 
     code = "token_superseded"
-    summary = "The refresh token was replaced moments ago."
+    summary = gettext_noop("The refresh token was replaced moments ago.")
     final = False
 
 
@@ -89,32 +94,32 @@ class TokenReused(TokenRefused):
     """
 
     code = "token_reused"
-    summary = "The refresh token was used before. The session has been ended."
+    summary = gettext_noop("The refresh token was used before. The session has been ended.")
 
 
 class UserInactive(TokenRefused):
     """The user is deactivated."""
 
     code = "user_inactive"
-    summary = "The user account is not active."
+    summary = gettext_noop("The user account is not active.")
 
 
 class PasswordChanged(TokenRefused):
     """The password is not the one the session was started with; the session has been ended."""
 
     code = "password_changed"
-    summary = "The password has changed. The session has been ended."
+    summary = gettext_noop("The password has changed. The session has been ended.")
 
 
 class SessionLimitReached(TokenLifecycleError):
     """``MAX_SESSIONS_PER_USER`` is reached and the policy is ``"refuse"``."""
 
     code = "session_limit"
-    summary = "The number of sessions for this account is at its limit."
+    summary = gettext_noop("The number of sessions for this account is at its limit.")
 
 
 class Unavailable(TokenLifecycleError):
     """The database kept refusing the write (deadlocks, serialization failures). Try again."""
 
     code = "unavailable"
-    summary = "The service is temporarily unavailable."
+    summary = gettext_noop("The service is temporarily unavailable.")

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import OperationalError, models, router
+from django.db import Error, InternalError, OperationalError, models, router
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.db.models.sql import Query, UpdateQuery
@@ -56,6 +56,9 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 #: (1205) is not one of them: it took 50 seconds, and the caller has waited long enough.
 CONFLICT_STATES = frozenset({"40001", "40P01"})
 CONFLICT_NUMBERS = frozenset({1020, 1213})
+#: SQLSTATE of a write at a replica that is not yet the primary, as it goes in a failover. psycopg
+#: calls that an internal error; the other databases' drivers say that it is an operational one.
+READ_ONLY_STATE = "25006"
 
 
 class SessionQuerySet(QuerySet["Session"]):
@@ -238,6 +241,13 @@ def lost_to_another(error: OperationalError) -> bool:
     if getattr(error.__cause__, "sqlstate", None) in CONFLICT_STATES:
         return True
     return bool(error.args) and error.args[0] in CONFLICT_NUMBERS
+
+
+def is_unavailable(error: Error) -> bool:
+    """Whether a statement failed because of the state that the database is in, not by a mistake."""
+    if isinstance(error, InternalError):
+        return getattr(error.__cause__, "sqlstate", None) == READ_ONLY_STATE
+    return True
 
 
 @lru_cache(maxsize=32)

@@ -231,6 +231,10 @@ class Cutoff(models.Model):
 
     objects = CutoffManager()
 
+    class Meta:
+        verbose_name = _("cutoff")
+        verbose_name_plural = _("cutoffs")
+
     def __str__(self) -> str:
         return f"everybody who signed in by {self.at.isoformat()}"
 
@@ -248,6 +252,8 @@ class EventCount(models.Model):
     count = models.PositiveIntegerField()
 
     class Meta:
+        verbose_name = _("event count")
+        verbose_name_plural = _("event counts")
         constraints = [
             models.UniqueConstraint(
                 fields=["hour", "kind", "reason"], name="token_lifecycle_one_count"
@@ -272,6 +278,10 @@ class RevocationNotice(models.Model):
     user_id = models.CharField(max_length=255, blank=True)
 
     objects = RevocationNoticeManager()
+
+    class Meta:
+        verbose_name = _("revocation notice")
+        verbose_name_plural = _("revocation notices")
 
     def __str__(self) -> str:
         return str(self.session_id or self.user_id or "everybody")

@@ -9,6 +9,7 @@ from typing import IO, Any, NoReturn
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import UnreadablePostError
+from django.utils.translation import gettext
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
@@ -47,7 +48,7 @@ class StrictJSONParser(BaseParser):
         try:
             return json.loads(_read(stream), parse_constant=_refuse_constant)
         except (ValueError, RecursionError, UnreadablePostError):
-            raise ParseError("Malformed JSON.") from None
+            raise ParseError(gettext("Malformed JSON.")) from None
 
 
 def _read(stream: IO[Any]) -> str:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -22,7 +23,7 @@ class SignedInRecently(BasePermission):
 
     code = "reauthentication_required"
     # A dict, so that the code reaches the client through any exception handler.
-    message: ClassVar = {"detail": "Sign in again to do this.", "code": code}
+    message: ClassVar = {"detail": _("Sign in again to do this."), "code": code}
     age = timedelta(minutes=15)
 
     @classmethod

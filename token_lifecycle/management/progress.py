@@ -5,12 +5,18 @@ from __future__ import annotations
 import shutil
 
 from django.core.management.base import OutputWrapper
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 #: In a log: a line each time so many more rows are done.
 ROWS_PER_LINE = 10_000
 
 BAR_WIDTH = 40
+
+
+def grouped(count: int) -> str:
+    """A number as it is written in the language of the moment: 1,000 or 1.000."""
+    return str(number_format(count, force_grouping=True))
 
 
 class Lines:
@@ -24,7 +30,7 @@ class Lines:
         lines_before = self.done // ROWS_PER_LINE
         self.done += rows
         if self.out is not None and self.done // ROWS_PER_LINE > lines_before:
-            self.out.write(_("%(count)s rows so far") % {"count": f"{self.done:,}"})
+            self.out.write(_("%(count)s rows so far") % {"count": grouped(self.done)})
             self.out.flush()
 
     def close(self) -> None:
@@ -46,8 +52,8 @@ class Bar:
         filled = "#" * (BAR_WIDTH * self.done // total)
         percent = 100 * self.done // total
         count = _("%(done)s of %(total)s rows") % {
-            "done": f"{self.done:,}",
-            "total": f"{total:,}",
+            "done": grouped(self.done),
+            "total": grouped(total),
         }
         self._draw(f"[{filled:.<{BAR_WIDTH}}] {percent:3}% {count}")
 

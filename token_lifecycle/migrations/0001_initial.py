@@ -23,6 +23,10 @@ class Migration(migrations.Migration):
                 ('session_id', models.UUIDField(null=True)),
                 ('user_id', models.CharField(blank=True, max_length=255)),
             ],
+            options={
+                'verbose_name': 'revocation notice',
+                'verbose_name_plural': 'revocation notices',
+            },
         ),
         migrations.CreateModel(
             name='Cutoff',
@@ -33,6 +37,10 @@ class Migration(migrations.Migration):
                 ('swept_at', models.DateTimeField(null=True)),
                 ('actor', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'verbose_name': 'cutoff',
+                'verbose_name_plural': 'cutoffs',
+            },
         ),
         migrations.CreateModel(
             name='EventCount',
@@ -44,6 +52,8 @@ class Migration(migrations.Migration):
                 ('count', models.PositiveIntegerField()),
             ],
             options={
+                'verbose_name': 'event count',
+                'verbose_name_plural': 'event counts',
                 'constraints': [models.UniqueConstraint(fields=('hour', 'kind', 'reason'), name='token_lifecycle_one_count')],
             },
         ),

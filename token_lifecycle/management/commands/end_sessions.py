@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from token_lifecycle import lifecycle
 from token_lifecycle.management.choosing import Chosen, find_user
-from token_lifecycle.management.progress import Bar, Lines
+from token_lifecycle.management.progress import Bar, Lines, grouped
 from token_lifecycle.models import RevocationReason, Session
 
 #: Sessions per transaction.
@@ -181,8 +181,9 @@ def _ask(sentence: str) -> None:
     """
     # Translators: the first letter of "yes" and the word, in small letters, between commas.
     yes = _("y,yes").split(",")
+    question = _("Go on? [y/N]")
     try:
-        answer = input(f"{sentence} {_('Go on? [y/N]')} ")
+        answer = input(f"{sentence} {question} ")
     except EOFError:
         raise CommandError(_("Nobody answered, nothing was ended. See --no-input.")) from None
     if answer.strip().lower() not in yes:
@@ -205,8 +206,8 @@ def _ended(count: int) -> str:
 
 def _sessions(count: int) -> str:
     text = ngettext("%(count)s live session", "%(count)s live sessions", count)
-    return text % {"count": f"{count:,}"}
+    return text % {"count": grouped(count)}
 
 
 def _users(count: int) -> str:
-    return ngettext("%(count)s user", "%(count)s users", count) % {"count": f"{count:,}"}
+    return ngettext("%(count)s user", "%(count)s users", count) % {"count": grouped(count)}

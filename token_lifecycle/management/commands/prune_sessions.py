@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from token_lifecycle import lifecycle
 from token_lifecycle.lifecycle import Pruned
-from token_lifecycle.management.progress import Bar, Lines
+from token_lifecycle.management.progress import Bar, Lines, grouped
 from token_lifecycle.pruning import BATCH_SIZE, BUSY
 
 
@@ -73,6 +73,6 @@ def _text(rows: Pruned) -> str:
     sessions = ngettext("%(count)s session", "%(count)s sessions", rows.sessions)
     events = ngettext("%(count)s event", "%(count)s events", rows.events)
     return _("%(sessions)s and %(events)s") % {
-        "sessions": sessions % {"count": f"{rows.sessions:,}"},
-        "events": events % {"count": f"{rows.events:,}"},
+        "sessions": sessions % {"count": grouped(rows.sessions)},
+        "events": events % {"count": grouped(rows.events)},
     }

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from token_lifecycle import statistics
+from token_lifecycle.management.progress import grouped
 from token_lifecycle.models import RevocationReason, SessionEvent
 from token_lifecycle.statistics import FIGURES, Live, Overview, Period
 
@@ -52,7 +53,8 @@ class Command(BaseCommand):
 def _report(overview: Overview, alarms: Sequence[SessionEvent], levels: str) -> Iterator[str]:
     yield _("Sessions at %(moment)s") % {"moment": _moment(overview.at)}
     yield ""
-    yield f"{_live(overview.live):>12}  {_('live now')}"
+    live_now = _("live now")
+    yield f"{_live(overview.live):>12}  {live_now}"
     for period, heading in (
         (overview.hours, _("The last 24 hours")),
         (overview.days, _("The last 30 days")),
@@ -97,7 +99,7 @@ def _chart(counts: Sequence[int], levels: str) -> str:
 
 
 def _live(live: Live) -> str:
-    return f"{live.count:,}" if live.is_exact else f"> {live.count:,}"
+    return grouped(live.count) if live.is_exact else f"> {grouped(live.count)}"
 
 
 def _moment(moment: Any) -> str:
