@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Set up and run, with nothing but Python: ``python3 dev.py demo`` or ``python3 dev.py test``.
 
-Makes a virtual environment in .venv, installs the project into it, and runs the task. Arguments
-behind the task are passed on.
+Makes a virtual environment in .venv, installs what is locked in requirements/ and the project, and
+runs the task. Arguments behind the task are passed on.
 """
 
 import hashlib
@@ -16,29 +16,35 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
-#: What each task installs and runs.
+#: The lock that each task installs, and what it runs.
 TASKS = {
-    "demo": (["-e", "."], ["manage.py", "demo"]),
-    "test": (["-e", ".", "--group", "test"], ["-m", "pytest"]),
-    "lint": (["-e", ".", "--group", "test", "--group", "lint"], ["-m", "ruff", "check"]),
+    "demo": ("demo", ["manage.py", "demo"]),
+    "test": ("test", ["-m", "pytest"]),
+    "openapi": ("test", ["-m", "tests.openapi"]),
+    "lint": ("lint", ["-m", "ruff", "check"]),
+    "lock": ("lint", ["requirements/compile.py"]),
+    "audit": ("lint", ["requirements/audit.py"]),
 }
 
 
-def install(task: str, wanted: list[str]) -> None:
-    """Install once; again only when pyproject.toml or the Python has changed."""
+def install(lock: str) -> None:
+    """Install once; again only when the lock, pyproject.toml or the Python has changed."""
     if not PYTHON.exists():
         print("Creating .venv", flush=True)
         venv.create(VENV, with_pip=True)
-    described = (ROOT / "pyproject.toml").read_bytes() + sys.version.encode()
-    stamp = VENV / f"installed-{task}"
-    fingerprint = hashlib.sha256(described).hexdigest()
+    locks = [f"requirements/{name}.txt" for name in ("build", lock)]
+    described = b"".join((ROOT / path).read_bytes() for path in (*locks, "pyproject.toml"))
+    stamp = VENV / f"installed-{lock}"
+    fingerprint = hashlib.sha256(described + sys.version.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == fingerprint:
         return
     print("Installing", flush=True)
     pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    # Dependency groups are understood from pip 25.1 on.
-    subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True, cwd=ROOT)
-    subprocess.run([*pip, *wanted], check=True, cwd=ROOT)
+    wanted = [argument for path in locks for argument in ("--requirement", path)]
+    subprocess.run([*pip, "--require-hashes", *wanted], check=True, cwd=ROOT)
+    # Isolated, the build would fetch its backend anew, whatever is locked.
+    project = ["--no-deps", "--no-build-isolation", "--editable", "."]
+    subprocess.run([*pip, *project], check=True, cwd=ROOT)
     stamp.write_text(fingerprint)
 
 
@@ -50,8 +56,8 @@ def main() -> int:
         print(f"usage: python3 dev.py {{{'|'.join(TASKS)}}} [arguments]")
         return 2
     task, arguments = sys.argv[1], sys.argv[2:]
-    wanted, command = TASKS[task]
-    install(task, wanted)
+    lock, command = TASKS[task]
+    install(lock)
     try:
         return subprocess.run([PYTHON, *command, *arguments], check=False, cwd=ROOT).returncode
     except KeyboardInterrupt:

@@ -135,7 +135,7 @@ class TestLogoutAll:
         assert serializer.is_valid()
         assert serializer.validated_data["keep_current"] is keep
 
-    @pytest.mark.parametrize("value", [None, "perhaps", 2, [], {}, nested(900)])
+    @pytest.mark.parametrize("value", [None, "perhaps", "true", 0, 1, 2, [], {}, nested(900)])
     def test_what_is_no_boolean_is_refused(self, value):
         assert errors(LogoutAllSerializer, {"keep_current": value}).keys() == {"keep_current"}
 

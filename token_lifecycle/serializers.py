@@ -27,6 +27,15 @@ class TextField(serializers.CharField):
         return super().run_validation(data)
 
 
+class YesOrNoField(serializers.BooleanField):
+    """JSON's own true and false: neither a word nor a number is bent into one (ASVS 15.3.5)."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data is not empty and data is not None and not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return super().run_validation(data)
+
+
 class UsernameField(TextField):
     """Normalised as Django's own sign-in form does: the stored name went through it too."""
 
@@ -68,7 +77,13 @@ class LogoutSerializer(serializers.Serializer[Any]):
 class LogoutAllSerializer(serializers.Serializer[Any]):
     """Whether the session that asks survives."""
 
-    keep_current = serializers.BooleanField(required=False, default=False)
+    keep_current = YesOrNoField(required=False, default=False)
+
+
+class PageSizeSerializer(serializers.Serializer[Any]):
+    """How many sessions a page of them has."""
+
+    page_size = serializers.IntegerField(min_value=1, required=False)
 
 
 class MomentField(serializers.DateTimeField):

@@ -1,4 +1,4 @@
-"""Five lines that a project writes to mail people about sign-ins. The demo mails to the terminal."""
+"""Five lines that a project writes to mail people about sign-ins; here to the terminal."""
 
 from django.apps import AppConfig
 from django.core.mail import send_mail
