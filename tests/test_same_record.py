@@ -1,4 +1,4 @@
-"""However a session is ended, the same is left behind: row, event, notice, signal, and who did it."""
+"""However a session is ended, the same is left behind: row, event, notice, signal, and by whom."""
 
 import pytest
 from django.core.management import call_command

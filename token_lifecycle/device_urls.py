@@ -32,9 +32,7 @@ def urls(
             device_pages.EndOtherDevices.as_view(**given),
             name="sign-out-others",
         ),
-        path(
-            "sign-out-all/", device_pages.EndAllDevices.as_view(**given), name="sign-out-all"
-        ),
+        path("sign-out-all/", device_pages.EndAllDevices.as_view(**given), name="sign-out-all"),
     ], app_name
 
 
