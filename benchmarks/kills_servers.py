@@ -44,6 +44,18 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit(f"{process.args!r} did not start.")
 
 
+def until(reached: Callable[[], bool]) -> None:
+    """Wait for it.
+
+    :raises TimeoutError: it does not come.
+    """
+    end = time.monotonic() + PATIENCE
+    while not reached():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.02)
+
+
 def children_of(pid: int) -> list[int]:
     found = subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.PIPE, text=True)
     return [int(line) for line in found.stdout.split()]
@@ -54,7 +66,7 @@ class Postgres:
 
     def __init__(self, directory: Path, log: IO[bytes]) -> None:
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [Path()]
-        self._programs = Path(shutil.which("initdb") or programs[-1] / "initdb").parent
+        self._programs = Path(shutil.which("initdb") or programs[-1] / "initdb").resolve().parent
         self._data = directory / "postgres"
         self._data.mkdir()
         self._log = log
@@ -153,9 +165,10 @@ class WebServer:
         environment: dict[str, str],
         log: IO[bytes],
         preload: bool = False,
+        project: str = "benchmarks.kills_project",
     ) -> None:
         self.address = (HOST, free_port())
-        command = _command(kind, self.address, workers)
+        command = _command(kind, self.address, workers, project)
         if preload:
             command.append("--preload")
             environment = environment | {"KILLS_ASK_BEFORE_FORK": "1"}
@@ -169,6 +182,11 @@ class WebServer:
         )
         wait_for_port(self.address[1], self._process)
 
+    @property
+    def workers(self) -> list[int]:
+        """The processes that answer at present."""
+        return children_of(self._process.pid)
+
     def stop(self) -> None:
         self._process.terminate()
         try:
@@ -178,14 +196,14 @@ class WebServer:
             self._process.wait()
 
 
-def _command(kind: str, address: tuple[str, int], workers: int) -> list[str]:
+def _command(kind: str, address: tuple[str, int], workers: int, project: str) -> list[str]:
     host, port = address
     if kind == "uvicorn":
-        command = ["uvicorn", "benchmarks.kills_project:asgi_application"]
+        command = ["uvicorn", f"{project}:asgi_application"]
         command += ["--host", host, "--port", str(port), "--timeout-keep-alive", "120"]
         command += ["--no-access-log", "--log-level", "warning", "--lifespan", "off"]
     else:
-        command = ["gunicorn", "benchmarks.kills_project", f"--bind={host}:{port}"]
+        command = ["gunicorn", project, f"--bind={host}:{port}"]
         command += ["--worker-class=gthread", "--threads=4", "--keep-alive=120"]
         command += ["--log-level=warning", "--no-control-socket", "--graceful-timeout=2"]
     return [sys.executable, "-m", *command, f"--workers={workers}"]

@@ -11,8 +11,6 @@ from uuid import UUID
 
 import pytest
 import time_machine
-from django.contrib.auth.tokens import default_token_generator
-from django.core import signing
 from rest_framework.test import APIClient
 
 from tests.answers import (
@@ -27,11 +25,30 @@ from tests.answers import (
     assert_answer,
     detail,
 )
+from tests.bad_input.forgeries import (
+    ACCESS_FORGERIES,
+    FORGERIES,
+    OUTDATED_ACCESS,
+    REFRESH_FORGERIES,
+    WRONG_USER,
+)
+from tests.bad_input.requests import (
+    BODIES,
+    CONTENT_TYPES,
+    COOKIES,
+    CREDENTIALS,
+    FIELDS,
+    GOOD,
+    SESSION_IDS,
+    VALUES,
+)
 from tests.browsing import COOKIE, Browser
-from tests.forging import HEADER, claims_of, forge, reforged, rows, segment
+from tests.forging import rows
+from tests.naughty import STRINGS, as_header
 from token_lifecycle import lifecycle
 from token_lifecycle.models import Session
 from token_lifecycle.testing import PASSWORD, UserFactory
+from token_lifecycle.tokens import UNSTORABLE
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 WHOAMI = "/whoami/"
@@ -48,11 +65,6 @@ def issued(user):
 def other():
     """Somebody else, signed in."""
     return lifecycle.start_session(UserFactory())
-
-
-def as_header(text):
-    """``text`` as a server finds it in a header: bytes, read as Latin-1."""
-    return text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 # Where a refresh token may be presented, and what is answered to one that is not honoured.
@@ -115,301 +127,12 @@ ACCESS_DOORS = {
 
 
 def api_post(url, body, **extra):
-    return APIClient().post(url, body, format="json", **extra)
+    # Escaped, for a lone surrogate has no other spelling.
+    return APIClient().generic("POST", url, json.dumps(body), "application/json", **extra)
 
 
 def bearer(token):
     return f"Bearer {as_header(token)}"
-
-
-def claims(*without, **changes):
-    """A maker of tokens: the real one with other claims, signed again."""
-    return lambda token, other: reforged(token, *without, **changes)
-
-
-def header(**fields):
-    return lambda token, other: reforged(token, header={**HEADER, **fields})
-
-
-def text(change):
-    return lambda token, other: change(token)
-
-
-def raw(change):
-    """The real claims as text, changed and signed again to the letter."""
-    return lambda token, other: forge(change(json.dumps(claims_of(token))))
-
-
-def unsigned(alg):
-    return text(lambda t: f"{segment({'alg': alg, 'typ': 'JWT'})}.{t.split('.')[1]}.")
-
-
-def with_part(position, change):
-    def changed(token):
-        parts = token.split(".")
-        parts[position] = change(parts[position])
-        return ".".join(parts)
-
-    return text(changed)
-
-
-def flip(part):
-    return ("B" if part[5] != "B" else "C").join((part[:5], part[6:]))
-
-
-def from_other(*names):
-    """Claims of somebody else in one's own token."""
-    return lambda token, other: reforged(token, **{n: claims_of(other)[n] for n in names})
-
-
-#: Refused at every door of either kind; what the client is told is "token_invalid".
-FORGERIES = {
-    # The signature
-    "alg none": unsigned("none"),
-    "alg None": unsigned("None"),
-    "alg NONE": unsigned("NONE"),
-    "alg nOnE": unsigned("nOnE"),
-    "signature stripped": text(lambda t: t.rpartition(".")[0] + "."),
-    "signature of another token": lambda t, o: f"{t.rpartition('.')[0]}.{o.rpartition('.')[2]}",
-    "signature changed": with_part(2, flip),
-    "header changed": with_part(0, flip),
-    "payload changed": with_part(1, flip),
-    "payload of another token": lambda t, o: ".".join(
-        (t.split(".")[0], o.split(".")[1], t.split(".")[2])
-    ),
-    "another key": lambda t, o: forge(claims_of(t), key="another key, as long as it has to be"),
-    "empty key": lambda t, o: forge(claims_of(t), key=""),
-    "another HMAC": lambda t, o: forge(
-        claims_of(t), header={"alg": "HS512", "typ": "JWT"}, digest="sha512"
-    ),
-    "RS256 by name only": header(alg="RS256"),
-    "ES256 with zeros": lambda t, o: (
-        f"{segment({'alg': 'ES256', 'typ': 'JWT'})}.{t.split('.')[1]}.{segment(bytes(64))}"
-    ),
-    # The form
-    "one part": text(lambda t: t.replace(".", "")),
-    "two parts": text(lambda t: t.rpartition(".")[0]),
-    "four parts": text(lambda t: t + ".e30"),
-    "five parts": text(lambda t: t + ".e30.e30"),
-    "dots only": text(lambda t: ".."),
-    "padding": text(lambda t: t + "="),
-    "padded parts": text(lambda t: t.replace(".", "=.")),
-    "space inside": text(lambda t: t.replace(".", " .")),
-    "quoted": text(lambda t: f'"{t}"'),
-    "percent-encoded": text(lambda t: t.replace(".", "%2E")),
-    "with its scheme": text(lambda t: f"Bearer {t}"),
-    "upper case": text(str.upper),
-    "twice": text(lambda t: f"{t},{t}"),
-    "other dots": text(lambda t: t.replace(".", "\N{IDEOGRAPHIC FULL STOP}")),
-    "JSON serialization": text(
-        lambda t: json.dumps(
-            dict(zip(("protected", "payload", "signature"), t.split("."), strict=True))
-        )
-    ),
-    "one megabyte": text(lambda t: t + "A" * 1_000_000),
-    "a megabyte of dots": text(lambda t: "." * 1_000_000),
-    "a megabyte, signed": lambda t, o: reforged(t, padding="x" * 1_000_000),
-    # The header
-    "crit unknown": header(crit=["x"], x=1),
-    "crit empty": header(crit=[]),
-    "b64": header(b64=False, crit=["b64"]),
-    "zip": header(zip="DEF"),
-    "cty": header(cty="JWT"),
-    "jku": header(jku="http://127.0.0.1:9/keys.json"),
-    "x5u": header(x5u="http://127.0.0.1:9/chain.pem"),
-    "jwk": header(jwk={"kty": "oct", "k": segment(b"key")}),
-    "x5c": header(x5c=["MIIB"]),
-    "kid number": header(kid=1),
-    "kid list": header(kid=["a"]),
-    "typ at+jwt": header(typ="at+jwt"),
-    "typ logout+jwt": header(typ="logout+jwt"),
-    "typ dpop+jwt": header(typ="dpop+jwt"),
-    "typ number": header(typ=5),
-    "NaN in header": header(x=float("nan")),
-    "header a list": lambda t, o: forge(claims_of(t), header=[HEADER]),
-    "header a text": lambda t, o: forge(claims_of(t), header='"HS256"'),
-    "header null": lambda t, o: forge(claims_of(t), header="null"),
-    "header empty": lambda t, o: forge(claims_of(t), header="{}"),
-    "header nested deeply": lambda t, o: forge(
-        claims_of(t), header='{"alg":"HS256","x":' + "[" * 1500 + "]" * 1500 + "}"
-    ),
-    "header not UTF-8": lambda t, o: forge(claims_of(t), header=b'{"alg":"HS256","x":"\xff"}'),
-    "header UTF-16": lambda t, o: forge(claims_of(t), header=json.dumps(HEADER).encode("utf-16")),
-    "header with two algs": lambda t, o: forge(
-        claims_of(t), header='{"alg":"HS256","alg":"none","typ":"JWT"}'
-    ),
-    # The payload
-    "payload a list": raw(lambda p: f"[{p}]"),
-    "payload a text": raw(json.dumps),
-    "payload null": raw(lambda p: "null"),
-    "payload empty": raw(lambda p: "{}"),
-    "payload no JSON": raw(lambda p: p[:-1]),
-    "payload UTF-16": raw(lambda p: p.encode("utf-16")),
-    "payload UTF-16 without mark": raw(lambda p: p.encode("utf-16-le")),
-    "payload UTF-8 with mark": raw(lambda p: b"\xef\xbb\xbf" + p.encode()),
-    "payload Latin-1": raw(lambda p: p.replace("}", ',"x":"\xe9"}').encode("latin-1")),
-    "payload with a huge integer": raw(lambda p: p.replace("}", ',"x":' + "9" * 5000 + "}")),
-    "nested token": lambda t, o: forge(json.dumps(t), header={**HEADER, "cty": "JWT"}),
-    # Time
-    "exp text": claims(exp="9999999999"),
-    "exp float": claims(exp=9999999999.5),
-    "exp huge": claims(exp=10**30),
-    "exp list": claims(exp=[]),
-    "exp object": claims(exp={}),
-    "exp null": claims(exp=None),
-    "exp missing": claims("exp"),
-    "exp NaN": claims(exp=float("nan")),
-    "exp Infinity": claims(exp=float("inf")),
-    "exp after the year 3000": claims(exp=32_503_680_001),
-    "iat text": claims(iat="1"),
-    "iat float": claims(iat=1.5),
-    "iat huge": claims(iat=10**30),
-    "iat negative": claims(iat=-1),
-    "iat true": claims(iat=True),
-    "iat null": claims(iat=None),
-    "iat missing": claims("iat"),
-    "iat in the future": claims(iat=9_999_999_999),
-    "nbf in the future": claims(nbf=9_999_999_999),
-    "nbf text": claims(nbf="0"),
-    "nbf huge": claims(nbf=10**30),
-    "nbf true": claims(nbf=True),
-    # Identity of the token
-    "jti empty": claims(jti=""),
-    "jti of 256 characters": claims(jti="x" * 256),
-    "jti of 100,000 characters": claims(jti="x" * 100_000),
-    "jti NUL": claims(jti="a\0b"),
-    "jti lone surrogate": claims(jti="\ud800"),
-    "jti number": claims(jti=1),
-    "jti missing": claims("jti"),
-    # The user
-    "user id number": claims(user_id=1),
-    "user id true": claims(user_id=True),
-    "user id float": claims(user_id=1.5),
-    "user id null": claims(user_id=None),
-    "user id list": claims(user_id=["1"]),
-    "user id object": claims(user_id={"pk": 1}),
-    "user id empty": claims(user_id=""),
-    "user id missing": claims("user_id"),
-    "user id word": claims(user_id="abc"),
-    "user id NUL": claims(user_id="1\0"),
-    "user id lone surrogate": claims(user_id="\ud800"),
-    "user id 2**63": claims(user_id=str(2**63)),
-    "user id of 250 digits": claims(user_id="9" * 250),
-    "user id of 400 digits": claims(user_id="9" * 400),
-    "user id of 400 digits, a number": claims(user_id=10**400),
-    "user id nobody has": claims(user_id="999999999"),
-    "user id of somebody else": from_other("user_id"),
-    "user id with a zero before": lambda t, o: reforged(t, user_id="0" + claims_of(t)["user_id"]),
-    "user id with a space": lambda t, o: reforged(t, user_id=claims_of(t)["user_id"] + " "),
-    "user id as SQL": claims(user_id="1 OR 1=1"),
-    # The session
-    "sid missing": claims("sid"),
-    "sid empty": claims(sid=""),
-    "sid null": claims(sid=None),
-    "sid number": claims(sid=1),
-    "sid list": claims(sid=["0197d0a0-5f6e-7cc3-8a3b-0123456789ab"]),
-    "sid word": claims(sid="abc"),
-    "sid NUL": claims(sid="\0" * 36),
-    "sid upper case": lambda t, o: reforged(t, sid=claims_of(t)["sid"].upper()),
-    "sid without hyphens": lambda t, o: reforged(t, sid=claims_of(t)["sid"].replace("-", "")),
-    "sid in braces": lambda t, o: reforged(t, sid=f"{{{claims_of(t)['sid']}}}"),
-    "sid as URN": lambda t, o: reforged(t, sid=f"urn:uuid:{claims_of(t)['sid']}"),
-    "sid of somebody else": from_other("sid"),
-    # Whose and what for
-    "token_type missing": claims("token_type"),
-    "token_type null": claims(token_type=None),
-    "token_type list": claims(token_type=["access", "refresh"]),
-    "token_type in another case": lambda t, o: reforged(
-        t, token_type=claims_of(t)["token_type"].title()
-    ),
-    "token_type sliding": claims(token_type="sliding"),
-    "token_type twice": raw(lambda p: p.replace("}", ',"token_type":"x"}')),
-    "issuer of another service": claims(iss="https://other.example"),
-    "issuer null": claims(iss=None),
-    "audience of another service": claims(aud="other"),
-    "audience empty": claims(aud=[]),
-    "password-reset token": lambda t, o: default_token_generator.make_token(
-        UserFactory.build(pk=1)
-    ),
-    "signed value of Django": lambda t, o: signing.dumps(claims_of(t)),
-    # Words that clients send by mistake
-    "word": text(lambda t: "x"),
-    "null": text(lambda t: "null"),
-    "undefined": text(lambda t: "undefined"),
-    "object Object": text(lambda t: "[object Object]"),
-    "a.b.c": text(lambda t: "a.b.c"),
-    "ey.ey.ey": text(lambda t: "ey.ey.ey"),
-    "path": text(lambda t: "../../etc/passwd"),
-    "template": text(lambda t: "{{7*7}}"),
-    "emoji": text(lambda t: "\N{PILE OF POO}"),
-}
-
-REFRESH_FORGERIES = {
-    "access token": None,
-    "gen 0": claims(gen=0),
-    "gen negative": claims(gen=-1),
-    "gen text": claims(gen="1"),
-    "gen float": claims(gen=1.0),
-    "gen true": claims(gen=True),
-    "gen null": claims(gen=None),
-    "gen list": claims(gen=[1]),
-    "gen missing": claims("gen"),
-    "gen 2**31": claims(gen=2**31),
-    "gen 2**63": claims(gen=2**63),
-    "gen huge": claims(gen=10**400),
-    "gen NaN": claims(gen=float("nan")),
-    "sec missing": claims("sec"),
-    "sec null": claims(sec=None),
-    "sec number": claims(sec=1),
-    "sec empty": claims(sec=""),
-    "sec short": claims(sec="A" * 21),
-    "sec long": claims(sec="A" * 23),
-    "sec wrong": claims(sec="A" * 22),
-    "sec with other characters": claims(sec="+" * 22),
-    "sec in other letters": claims(sec="\xe9" * 22),
-    "sec NUL": claims(sec="\0" * 22),
-    "sec of somebody else": from_other("sec"),
-    "session nobody has": claims(sid="0197d0a0-5f6e-7cc3-8a3b-0123456789ab"),
-    "exp negative": claims(exp=-1),
-    "exp true": claims(exp=True),
-    "exp before time began": claims(exp=-(10**15)),
-}
-
-ACCESS_FORGERIES = {
-    "refresh token": None,
-    "auth_time missing": claims("auth_time"),
-    "auth_time text": claims(auth_time="1"),
-    "auth_time float": claims(auth_time=1.5),
-    "auth_time true": claims(auth_time=True),
-    "auth_time null": claims(auth_time=None),
-    "auth_time huge": claims(auth_time=10**30),
-    "auth_time negative": claims(auth_time=-1),
-}
-
-#: Signed by us and about nothing that lives: refused with a code that says so.
-OUTDATED_ACCESS = {
-    "exp 0": (claims(exp=0), "token_expired"),
-    "exp 1": (claims(exp=1), "token_expired"),
-    "exp negative": (claims(exp=-1), "token_invalid"),
-    "exp true": (claims(exp=True), "token_invalid"),
-    "session nobody has": (
-        claims(sid="0197d0a0-5f6e-7cc3-8a3b-0123456789ab"),
-        "session_revoked",
-    ),
-}
-
-
-#: Text, and not the user's. Whoever holds the secret may end the session, and gets no token.
-WRONG_USER = [
-    "user id word",
-    "user id 2**63",
-    "user id of 250 digits",
-    "user id nobody has",
-    "user id of somebody else",
-    "user id with a zero before",
-    "user id with a space",
-    "user id as SQL",
-]
 
 
 def assert_refused_at(door, response, status, code):
@@ -459,33 +182,6 @@ def test_an_access_token_about_nothing_is_refused_everywhere(issued, name):
 
 # Bodies
 
-GOOD = {"username": "anna", "password": PASSWORD}
-BODIES = {
-    "nothing but white space": (b"  ", 400),
-    "list": (b"[]", 400),
-    "list of objects": (b'[{"refresh": "x"}]', 400),
-    "text": (b'"refresh"', 400),
-    "number": (b"5", 400),
-    "null": (b"null", 400),
-    "true": (b"true", 400),
-    "cut off": (b'{"refresh": ', 400),
-    "trailing comma": (b'{"refresh": "x",}', 400),
-    "comment": (b'{"refresh": "x"} // x', 400),
-    "single quotes": (b"{'refresh': 'x'}", 400),
-    "byte order mark": (b"\xef\xbb\xbf{}", 400),
-    "UTF-16": ('{"refresh": "x"}'.encode("utf-16"), 400),
-    "Latin-1": ('{"refresh": "\xe9"}'.encode("latin-1"), 400),
-    "NaN": (b'{"refresh": NaN}', 400),
-    "Infinity": (b'{"refresh": -Infinity}', 400),
-    "huge integer": (b'{"refresh": ' + b"9" * 5000 + b"}", 400),
-    "form": (b"refresh=x&username=anna", 400),
-    "XML": (b"<refresh>x</refresh>", 400),
-    "deep list": (b"[" * 100_000, 400),
-    "deep object": (b'{"a":' * 100_000, 400),
-    "closed deep list": (b"[" * 50_000 + b"]" * 50_000, 400),
-    "three megabytes": (b'{"refresh": "' + b"x" * 3_000_000 + b'"}', 413),
-    "three megabytes of nothing": (b" " * 3_000_000, 413),
-}
 NAMES = ["obtain/", "refresh/", "logout/", "logout-all/"]
 names = pytest.mark.parametrize("name", NAMES)
 
@@ -514,28 +210,7 @@ def test_a_body_that_is_no_json_object_is_refused(issued, body):
     assert rows() == before
 
 
-@pytest.mark.parametrize(
-    "content_type",
-    [
-        "text/plain",
-        "text/xml",
-        "application/xml",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=x",
-        "multipart/form-data",
-        "application/json-patch+json",
-        "application/octet-stream",
-        "text/json",
-        "json",
-        "",
-        "/",
-        "*/*",
-        "application/json, text/plain",
-        "\xe9",
-        "application/\0json",
-    ],
-    ids=ascii,
-)
+@pytest.mark.parametrize("content_type", CONTENT_TYPES, ids=ascii)
 def test_a_body_that_is_not_said_to_be_json_is_refused(issued, content_type):
     before = rows()
     for name in NAMES:
@@ -577,38 +252,6 @@ def test_a_length_that_lies_is_refused_or_harmless(issued, name, length):
     if response.status_code == 400:
         assert_answer(response, 400)
         assert rows() == before
-
-
-FIELDS = [
-    (OBTAIN, "username"),
-    (OBTAIN, "password"),
-    (OBTAIN, "device_name"),
-    (REFRESH, "refresh"),
-    (LOGOUT, "refresh"),
-    (LOGOUT_ALL, "keep_current"),
-]
-
-
-def nested(depth):
-    return "[" * depth + "]" * depth
-
-
-VALUES = {
-    "list": "[]",
-    "list of text": '["anna"]',
-    "object": '{"$ne": ""}',
-    "null": "null",
-    "float": "1.5",
-    "huge float": "1e999",
-    "integer of 400 digits": "9" * 400,
-    "integer of 4,000 digits": "9" * 4000,
-    "NUL": r'"a\u0000b"',
-    "lone surrogate": r'"\ud800"',
-    "other lone surrogate": r'"a\udfffb"',
-    "object, nested": '{"a":' * 300 + "1" + "}" * 300,
-    **{f"list, {depth} deep": nested(depth) for depth in (10, 100, 300, *range(400, 1000, 50))},
-    **{f"list, {depth} deep": nested(depth) for depth in (2000, 5000, 9000, 20_000, 100_000)},
-}
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -654,33 +297,6 @@ def test_a_field_of_an_odd_name_is_ignored_and_not_echoed(issued, url, name):
 
 # Headers
 
-CREDENTIALS = {
-    "Bearer": INVALID,
-    "Bearer ": INVALID,
-    "Bearer  ": INVALID,
-    "bearer x": INVALID,
-    "BEARER x": INVALID,
-    "Bearer a b": INVALID,
-    "Bearer  x": INVALID,
-    "Bearer x\ty": INVALID,
-    "Bearer \0": INVALID,
-    "Bearer \xff\xfe": INVALID,
-    "Bearer x,Bearer y": INVALID,
-    "Bearer x\r\nX-Injected: y": INVALID,
-    'Bearer realm="api"': INVALID,
-    "Bearer " + "x" * 100_000: INVALID,
-    "Basic YTpi": BARE,
-    "Basic": BARE,
-    "Token x": BARE,
-    "Bearer\tx": BARE,
-    "Bearer\xa0x": BARE,
-    "Bearerx": BARE,
-    "x": BARE,
-    " ": BARE,
-    "\0": BARE,
-    "x" * 100_000: BARE,
-}
-
 
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=lambda text: ascii(text)[:30])
 def test_odd_credentials_are_refused_with_a_challenge(issued, credentials):
@@ -694,57 +310,12 @@ def test_odd_credentials_are_refused_with_a_challenge(issued, credentials):
     assert rows() == before
 
 
-COOKIES = [
-    f"{COOKIE}=",
-    f"{COOKIE}",
-    f"{COOKIE}==",
-    f'{COOKIE}="',
-    f'{COOKIE}="a.b.c"',
-    f"{COOKIE}=a b",
-    f"{COOKIE}=\xe9\xff",
-    f"{COOKIE}=\0",
-    f"{COOKIE}={'x' * 10_000}",
-    f"{COOKIE}=%00",
-    f"{COOKIE}=$(id)",
-    f"; ; ={COOKIE}=x;;",
-    f"{COOKIE}=a; {COOKIE}=b",
-    f"{COOKIE}=a,{COOKIE}=b",
-    f"$Version=1; {COOKIE}=a; $Path=/",
-    ";" * 10_000,
-]
-
-
 @pytest.mark.parametrize("cookies", COOKIES, ids=lambda text: ascii(text)[:40])
 def test_an_odd_cookie_is_refused(issued, cookies):
     before = rows()
     response = Browser().send("refresh/", cookies=cookies)
     assert_answer(response, 401, "token_invalid")
     assert rows() == before
-
-
-SESSION_IDS = [
-    "0",
-    "-1",
-    "1e9",
-    "x",
-    "%00",
-    "%0A",
-    "%20",
-    "..",
-    "%2E%2E",
-    "%F0%9F%92%A9",
-    "%ED%A0%80",
-    "%FF",
-    "'%20OR%201=1--",
-    "%7B%7B7*7%7D%7D",
-    "<script>",
-    "x" * 10_000,
-    "9" * 5_000,
-    "null",
-    "01234567-89ab-cdef-0123-456789abcdef0",
-    "00000000-0000-0000-0000-000000000000",
-    "ffffffff-ffff-ffff-ffff-ffffffffffff",
-]
 
 
 @pytest.mark.parametrize("method", ["get", "delete"])
@@ -789,78 +360,60 @@ def test_the_neighbours_of_an_id_are_not_found(issued, other, neighbour):
 
 # What a client says of itself
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "javascript:alert(1)",
-    "{{7*7}}",
-    "=cmd|' /C calc'!A0",
-    "'; DROP TABLE token_lifecycle_session;--",
-    "a\r\nSet-Cookie: x=y",
-    "\0\x01\x1b[2J",
-    "x" * 100_000,
-    "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe",
-    "\N{PILE OF POO}" * 500,
-    "%s%s%n{0}",
-    "\N{COMBINING ACUTE ACCENT}" * 1000,
-    "Ω≈ç√∫µ≤≥÷",
-    "社會科學院語學研究所",
-    "ثم نفس سقطت",
-    "\ufeff\u2028\u2029\u0085",
-    "\ufffe\uffff\U0010ffff",
-    "../../../etc/passwd",
-    "$(touch /tmp/x)",
-    "NULL",
-    "1/0",
-    "١٢٣",
-]
+
+def test_what_a_client_says_of_itself_is_stored_as_text_and_shown_as_json(user):
+    body = {"username": user.get_username(), "password": PASSWORD}
+    for name, said in STRINGS.items():
+        body["device_name"] = UNSTORABLE.sub("", said[:100])
+        response = api_post(OBTAIN, body, HTTP_USER_AGENT=as_header(said))
+        assert_answer(response, 200)
+        authorization = {"HTTP_AUTHORIZATION": f"Bearer {response.json()['access']}"}
+        shown = APIClient().get(detail(response.json()["session"]), **authorization)
+        assert_answer(shown, 200)
+        assert shown["X-Content-Type-Options"] == "nosniff"
+        assert len(shown.json()["user_agent"]) <= 400, name
+        assert len(shown.json()["device_name"]) <= 100, name
+        for text in (shown.json()["user_agent"], shown.json()["device_name"]):
+            assert len(text.splitlines()) <= 1, name
+            assert not UNSTORABLE.search(text), name
 
 
-@pytest.mark.parametrize("said", HOSTILE, ids=lambda text: ascii(text)[:30])
-def test_what_a_client_says_of_itself_is_stored_as_text_and_shown_as_json(user, said):
-    body = {
-        "username": user.get_username(),
-        "password": PASSWORD,
-        "device_name": said[:100].replace("\0", ""),
-    }
-    response = api_post(OBTAIN, body, HTTP_USER_AGENT=as_header(said))
-    assert_answer(response, 200)
-    authorization = {"HTTP_AUTHORIZATION": f"Bearer {response.json()['access']}"}
-    listed = APIClient().get(SESSIONS, **authorization)
-    assert_answer(listed, 200)
-    (shown,) = listed.json()["results"]
-    assert len(shown["user_agent"]) <= 400
-    assert len(shown["device_name"]) <= 100
-    assert "\n" not in shown["user_agent"] + shown["device_name"]
-    assert listed["X-Content-Type-Options"] == "nosniff"
+BELIEVED = {
+    ("1.2.3.4", 1): "1.2.3.4",
+    ("::1%eth0", 1): "::1",
+    ("::ffff:1.2.3.4", 1): "1.2.3.4",
+    ("1.2.3.4, 5.6.7.8", 1): "5.6.7.8",
+    ("1.2.3.4, 5.6.7.8", 2): "1.2.3.4",
+    ("unknown", 1): None,
+    ("1.2.3.4:5", 1): None,
+    ("[::1]:80", 1): None,
+    ("1.2.3.4, ", 1): None,
+    ("1.2.3.4, ", 2): "1.2.3.4",
+}
 
 
-@pytest.mark.parametrize("forwarded", [*HOSTILE, "1.2.3.4", "::1%eth0", "unknown", "1.2.3.4:5", ""])
 @pytest.mark.parametrize("proxies", [0, 1, 2])
-def test_a_forwarding_header_is_believed_no_further_than_configured(
-    user, settings, forwarded, proxies
-):
+def test_a_forwarding_header_is_believed_no_further_than_configured(user, settings, proxies):
     settings.TOKEN_LIFECYCLE = {"TRUSTED_PROXIES": proxies, "THROTTLE_RATES": None}
     body = {"username": user.get_username(), "password": PASSWORD}
-    response = api_post(OBTAIN, body, HTTP_X_FORWARDED_FOR=as_header(forwarded))
-    assert_answer(response, 200)
-    stored = Session.objects.get().ip_address
-    if proxies == 0:
-        assert stored == "127.0.0.1"
-    else:
-        assert stored in ({"1.2.3.4": "1.2.3.4", "::1%eth0": "::1"}.get(forwarded), None)
+    for forwarded in (*STRINGS.values(), *(text for text, _ in BELIEVED)):
+        response = api_post(OBTAIN, body, HTTP_X_FORWARDED_FOR=as_header(forwarded))
+        assert_answer(response, 200)
+        stored = Session.objects.get(pk=response.json()["session"]).ip_address
+        believed = BELIEVED.get((forwarded, proxies)) if proxies else "127.0.0.1"
+        assert stored == believed, ascii(forwarded[:50])
 
 
 @pytest.mark.parametrize("field", ["username", "password"])
-@pytest.mark.parametrize("said", HOSTILE, ids=lambda text: ascii(text)[:30])
-def test_odd_credentials_sign_nobody_in(user, field, said):
-    body = {"username": user.get_username(), "password": PASSWORD, field: said}
+def test_odd_credentials_sign_nobody_in(user, field):
+    body = {"username": user.get_username(), "password": PASSWORD}
     before = rows()
-    response = api_post(OBTAIN, body)
-    assert response.status_code in (400, 401)
-    assert_answer(response, response.status_code)
-    assert response["X-Content-Type-Options"] == "nosniff"
-    assert said[:20] not in response.json()["detail"]
+    for name, said in STRINGS.items():
+        response = api_post(OBTAIN, {**body, field: said})
+        assert response.status_code in (400, 401), name
+        assert_answer(response, response.status_code)
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert len(said) < 5 or said[:20] not in response.json()["detail"], name
     assert rows() == before
 
 
@@ -922,7 +475,7 @@ def test_a_clock_that_is_moved_an_hour_breaks_no_limit_and_no_session(user, hour
         expires_at = Session.objects.get().expires_at
         clock.shift(timedelta(hours=hours))
         response = browser.send("refresh/")
-        assert response.status_code == (200 if hours > 0 else 401)
+        assert response.status_code == 200
         for cookie in response.cookies.values():
             assert cookie["max-age"] > 0  # a server whose clock is off takes no cookie away
         clock.move_to(NOW + timedelta(hours=1))

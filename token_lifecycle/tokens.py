@@ -46,6 +46,7 @@ SECRET_BYTES = 16
 MAX_GENERATION = 2**31 - 2
 #: 3000-01-01: whatever lies behind it is no date that anybody meant.
 MAX_TIMESTAMP = 32_503_680_000
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_USER_ID_LENGTH = 255
 MAX_JTI_LENGTH = 255
 
@@ -59,7 +60,7 @@ REMEMBERED = 2048
 
 
 class TokenNotYetValid(TokenInvalid):
-    """Issued in the future: some server's clock is off. ``SIMPLE_JWT["LEEWAY"]`` forgives it.
+    """From the future: some server's clock is off. ``SIMPLE_JWT["LEEWAY"]`` forgives it.
 
     Not final: a second later the token is as good as any.
     """
@@ -208,7 +209,7 @@ def parse_access(text: object, *, any_age: bool = False) -> AccessClaims:
     read = _read_access if ring.is_fetched else _remembered_access
     access = read(text, ring, user_id_claim(), _token_type_claim(), _jti_claim())
     now, leeway = datetime.now(UTC), app_settings.leeway
-    if _begins(access.claims) > now + leeway:
+    if _latest(access.claims, "iat", "nbf") > now + leeway:
         raise TokenNotYetValid
     if now >= access.expires_at + leeway and not any_age:
         raise TokenExpired
@@ -218,13 +219,18 @@ def parse_access(text: object, *, any_age: bool = False) -> AccessClaims:
 def parse_refresh(text: object, *, now: datetime) -> RefreshClaims:
     """Verify a refresh token in everything but its age: ``expired`` says whether ``exp`` passed.
 
+    One that seems to be issued in the future is good all the same. Which is the newer one the
+    generation tells and the row, never a clock; and whoever refreshed while a server's clock was
+    fast must not be signed out when it is set right. Issued after its own end was none of ours.
+
     :raises TokenInvalid: it is not one of ours; TokenNotYetValid: not yet.
     """
     claims = _decode(text, REFRESH, key_ring())
     leeway = app_settings.leeway
-    if _begins(claims) > now + leeway:
-        raise TokenNotYetValid
     expires_at = _timestamp(claims, "exp")
+    moment = now + leeway
+    if _latest(claims, "nbf") > moment or _latest(claims, "iat") > max(moment, expires_at):
+        raise TokenNotYetValid
     return RefreshClaims(
         session_id=_session_id(claims),
         user_id=_text(claims, user_id_claim(), MAX_USER_ID_LENGTH),
@@ -276,8 +282,8 @@ def _read_access(text: str, ring: KeyRing, *names: str) -> AccessClaims:
 _remembered_access = lru_cache(maxsize=REMEMBERED)(_read_access)
 
 
-def _begins(claims: Mapping[str, Any]) -> datetime:
-    return max(_timestamp(claims, name) for name in ("iat", "nbf") if name in claims)
+def _latest(claims: Mapping[str, Any], *names: str) -> datetime:
+    return max((_timestamp(claims, name) for name in names if name in claims), default=BEGINNING)
 
 
 def _decode(text: object, token_type: str, ring: KeyRing) -> dict[str, Any]:
