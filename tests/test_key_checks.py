@@ -85,6 +85,15 @@ def test_a_weak_secret_is_reported_wherever_it_stands(key):
     assert reported(secret("good", SECRETS[0]), secret("x", key)) == ["E040"]
 
 
+def test_the_key_that_startproject_makes_will_do_until_the_project_is_served_to_others(settings):
+    key = "django-insecure-" + SECRETS[0]
+    settings.DEBUG = True
+    assert reported(secret("x", key)) == []
+    assert reported(secret("x", "django-insecure-")) == ["E040"]
+    settings.DEBUG = False
+    assert reported(secret("x", key)) == ["E040"]
+
+
 def test_a_short_rsa_key_is_reported():
     private, public = pem(rsa.generate_private_key(public_exponent=65537, key_size=1024))
     entry = {**pair("x", "RS256"), "SIGNING_KEY": private, "VERIFYING_KEY": public}

@@ -22,13 +22,14 @@ RSA_KEY_BITS = 2048
 DIFFERENT_BYTES = 8
 #: What examples are signed with, and lists of guesses begin with.
 EXAMPLES = (
-    "django-insecure-",
     "your-256-bit-secret",
     "your-384-bit-secret",
     "your-512-bit-secret",
     "a-string-secret-at-least-256-bits-long",
     "a-valid-string-secret-that-is-at-least-512-bits-long",
 )
+#: What ``startproject`` puts before a key: it is random, but stands in the code.
+FOR_DEVELOPMENT = "django-insecure-"
 
 #: What of ``SIMPLE_JWT`` a ring replaces.
 REPLACED = ("SIGNING_KEY", "VERIFYING_KEY", "ALGORITHM", "JWK_URL")
@@ -126,7 +127,8 @@ def _weakness(algorithm: Any, key: Any) -> str:
         return ""
     raw = key.encode() if isinstance(key, str) else key
     if wanted := HMAC_KEY_BYTES.get(algorithm):
-        known = any(example.encode() in raw for example in EXAMPLES)
+        guessed = EXAMPLES if settings.DEBUG else (*EXAMPLES, FOR_DEVELOPMENT)
+        known = any(example.encode() in raw for example in guessed)
         if len(raw) < wanted or len(set(raw)) < DIFFERENT_BYTES or known:
             return f"Use at least {wanted} random bytes (manage.py make_signing_key)."
     bits = getattr(_loaded(algorithm, raw), "key_size", RSA_KEY_BITS)

@@ -16,7 +16,7 @@ from . import user_changes
 
 #: Set on an instance once its password was set or re-hashed. Both leave ``_password`` as None, and
 #: a later direct assignment on the same instance must not pass for a re-hash.
-PASSWORD_TOUCHED = "_token_lifecycle_password_touched"  # noqa: S105
+PASSWORD_TOUCHED = "_token_lifecycle_password_touched"  # nosec B105  # an attribute
 
 
 def connect() -> None:

@@ -22,7 +22,7 @@ from .conf import app_settings
 from .lifecycle import IssuedTokens
 from .models import RevocationReason, Session
 
-PASSWORD = "correct horse battery staple"  # noqa: S105
+PASSWORD = "correct horse battery staple"  # nosec B105  # of users in tests
 
 
 class UserFactory(factory.django.DjangoModelFactory[Any]):
