@@ -1,0 +1,1 @@
+"""What gets nowhere: tables of it, makers of it, and every door that it is tried at."""

@@ -1,0 +1,1 @@
+"""A fuzzer that is guided by coverage: ``python -m tests.fuzz``. It needs the package atheris."""
