@@ -1,7 +1,7 @@
 """``python -m tests.fuzz [TARGET …] [--seconds N]``: each target in turn, in a process of its own.
 
-What it finds is written to ``FINDINGS``, and named; ``python -m tests.fuzz TARGET --replay FILE`` runs
-one of them again. It needs the package atheris.
+What it finds is written to ``FINDINGS``, and named; ``python -m tests.fuzz TARGET --replay FILE``
+runs one of them again. It needs the package atheris.
 """
 
 import argparse
