@@ -31,7 +31,7 @@ EXTRAS = [
 BUILD = ["--group=build"]
 TEST = [PROJECT, "--group=test"]
 LINT = [*TEST, "--group=lint"]
-EVERYTHING = [*LINT, *EXTRAS, *BUILD, "--group=browser"]
+EVERYTHING = [*LINT, *EXTRAS, *BUILD, "--group=browser", "--group=fuzz"]
 
 #: What can be installed alone. The versions are those of development.txt.
 PARTS = {"build": BUILD, "demo": [PROJECT], "test": TEST, "lint": LINT}

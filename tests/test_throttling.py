@@ -1,6 +1,9 @@
 """The throttles: on by default, one bucket for one account, and closed when the cache is broken."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import time_machine
@@ -9,12 +12,22 @@ from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.db import connection
+from django.urls import path
+from rest_framework.throttling import AnonRateThrottle, ScopedRateThrottle, UserRateThrottle
 
 from tests.forging import rows
+from tests.urls import WhoAmI
+from tests.urls import urlpatterns as usual_urls
 from token_lifecycle import lifecycle
+from token_lifecycle.authentication import StatelessSessionTokenAuthentication
 from token_lifecycle.testing import PASSWORD, UserFactory
-from token_lifecycle.throttling import ObtainAccountThrottle, RefreshSessionThrottle
+from token_lifecycle.throttling import (
+    GuardedCache,
+    ObtainAccountThrottle,
+    RefreshSessionThrottle,
+)
 
 OBTAIN = "/auth/obtain/"
 REFRESH = "/auth/refresh/"
@@ -119,7 +132,7 @@ class TestObtain:
         for _ in range(5):
             sign_in(api)
         rates(obtain_account="1/min")
-        assert_throttled(sign_in(api), seconds=1)
+        assert_throttled(sign_in(api), seconds=60)
 
     @pytest.mark.parametrize(
         "variant",
@@ -201,6 +214,162 @@ class TestObtain:
         assert "anna" not in key
         assert len(key) < 200
 
+    @pytest.mark.parametrize("rate", ["0/min", "0/s"])
+    def test_a_rate_of_nothing_lets_nobody_in(self, api, rates, user, rate):
+        rates(obtain_account=rate)
+        seconds = {"0/min": 60, "0/s": 1}[rate]
+        assert_throttled(sign_in(api, user.get_username(), PASSWORD), seconds=seconds)
+
+    def test_a_try_that_was_refused_does_not_put_off_the_next(self, api, rates, clock):
+        rates(obtain_account="1/min")
+        sign_in(api)
+        clock.shift(timedelta(seconds=59))
+        assert_throttled(sign_in(api), seconds=1)
+        clock.shift(timedelta(seconds=1))
+        assert sign_in(api).status_code == 401
+
+    def test_a_clock_that_is_set_back_blocks_nobody_for_longer_than_it_was_set_back(
+        self, api, rates, clock
+    ):
+        rates(obtain_account="1/min")
+        sign_in(api)
+        clock.shift(timedelta(seconds=-30))
+        assert_throttled(sign_in(api), seconds=90)
+        clock.shift(timedelta(seconds=90))
+        assert sign_in(api).status_code == 401
+
+
+class HesitantCache(LocMemCache):
+    """A cache that is far away: what it answers is old when it arrives."""
+
+    def _hesitate(self, answer):
+        time.sleep(0.02)
+        return answer
+
+    def get(self, *args, **kwargs):
+        return self._hesitate(super().get(*args, **kwargs))
+
+    def add(self, *args, **kwargs):
+        return self._hesitate(super().add(*args, **kwargs))
+
+
+class TestAtTheSameMoment:
+    """A rate that parallel requests get around is none."""
+
+    @pytest.mark.parametrize("limit", [1, 3, 8])
+    def test_no_more_get_in_than_the_rate_says(self, rates, settings, limit):
+        rates(obtain_account=f"{limit}/min")
+        settings.CACHES = {"default": {"BACKEND": f"{__name__}.HesitantCache"}}
+        caches["default"].clear()
+        request = SimpleNamespace(data={"username": "anna"})
+
+        def knock(_):
+            return ObtainAccountThrottle().allow_request(request, None)
+
+        with ThreadPoolExecutor(12) as crowd:
+            assert sum(crowd.map(knock, range(12))) == limit
+
+    def test_whoever_was_a_moment_late_is_told_when_to_come_back(self, api, rates, monkeypatch):
+        """Both saw a free place; the other one was faster."""
+        rates(obtain_account="1/min")
+        add = GuardedCache.add
+
+        def overtaken(self, key, value, timeout):
+            add(self, key, value, timeout)
+            return add(self, key, value, timeout)
+
+        monkeypatch.setattr(GuardedCache, "add", overtaken)
+        assert_throttled(sign_in(api), seconds=60)
+
+    def test_where_there_is_room_the_cache_is_asked_once(self, rates, monkeypatch):
+        rates(obtain_account="100/min")
+        asked = []
+        monkeypatch.setattr(GuardedCache, "add", lambda self, *args: asked.append(args) or True)
+        monkeypatch.setattr(GuardedCache, "get_many", lambda self, keys: asked.append(keys))
+        request = SimpleNamespace(data={"username": "anna"})
+        assert ObtainAccountThrottle().allow_request(request, None)
+        assert len(asked) == 1
+
+
+class TestCachesThatDoNotCount:
+    def test_a_dummy_cache_counts_nothing(self, api, rates, settings):
+        settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+        rates(obtain_account="1/min")
+        for _ in range(3):
+            assert sign_in(api).status_code == 401
+
+    @pytest.mark.parametrize("backend", ["db.DatabaseCache", "filebased.FileBasedCache"])
+    def test_any_other_cache_of_django_counts(self, api, rates, settings, tmp_path, backend):
+        location = "throttles" if backend.startswith("db") else str(tmp_path)
+        settings.CACHES = {
+            "default": {
+                "BACKEND": f"django.core.cache.backends.{backend}",
+                "LOCATION": location,
+            }
+        }
+        call_command("createcachetable", verbosity=0)
+        rates(obtain_account="2/min")
+        assert [sign_in(api).status_code for _ in range(4)] == [401, 401, 429, 429]
+
+
+class Scoped(WhoAmI):
+    throttle_classes = [ScopedRateThrottle]
+    throttle_scope = "uploads"
+
+
+class OncePerUser(UserRateThrottle):
+    rate = "1/min"
+
+
+class PerUser(WhoAmI):
+    throttle_classes = [OncePerUser]
+
+
+class StatelessPerUser(PerUser):
+    authentication_classes = [StatelessSessionTokenAuthentication]
+
+
+urlpatterns = [
+    *usual_urls,
+    path("scoped/", Scoped.as_view()),
+    path("per-user/", PerUser.as_view()),
+    path("stateless/", StatelessPerUser.as_view()),
+]
+
+
+@pytest.mark.urls(__name__)
+class TestThrottlesOfTheProject:
+    """DRF's own throttles and settings: for the project's views, and none of ours."""
+
+    @pytest.fixture
+    def bearer(self, user):
+        return {"HTTP_AUTHORIZATION": f"Bearer {lifecycle.start_session(user).access}"}
+
+    @pytest.mark.parametrize("mode", ["database", "memory", "none"])
+    @pytest.mark.parametrize("url", ["/per-user/", "/stateless/"])
+    def test_a_throttle_by_user_counts_the_user_of_the_token(self, api, bearer, options, mode, url):
+        options(REVOCATION_CHECK=mode)
+        somebody_else = lifecycle.start_session(UserFactory()).access
+        assert api.get(url, **bearer).status_code == 200
+        assert api.get(url, **bearer).status_code == 429
+        assert api.get(url, HTTP_AUTHORIZATION=f"Bearer {somebody_else}").status_code == 200
+
+    def test_a_scope_of_the_projects_settings_counts(self, api, bearer, monkeypatch):
+        monkeypatch.setattr(ScopedRateThrottle, "THROTTLE_RATES", {"uploads": "1/min"})
+        assert api.get("/scoped/", **bearer).status_code == 200
+        response = api.get("/scoped/", **bearer)
+        assert (response.status_code, response["Retry-After"]) == (429, "60")
+
+    def test_the_projects_defaults_are_not_ours(self, api, user, settings, monkeypatch):
+        monkeypatch.setattr(AnonRateThrottle, "rate", "1/min", raising=False)
+        throttle = "rest_framework.throttling.AnonRateThrottle"
+        settings.REST_FRAMEWORK = {
+            **settings.REST_FRAMEWORK,
+            "DEFAULT_THROTTLE_CLASSES": [throttle],
+        }
+        for _ in range(3):
+            assert sign_in(api, user.get_username(), PASSWORD).status_code == 200
+
 
 class TestRefresh:
     def test_other_sessions_are_not_concerned(self, api, rates, user):
@@ -270,7 +439,7 @@ class BrokenCache(BaseCache):
 class ReadOnlyCache(LocMemCache):
     """A cache that answers and cannot write: the replica of a failed over server."""
 
-    def set(self, *args, **kwargs):
+    def add(self, *args, **kwargs):
         raise OneOfMany("READONLY")
 
 

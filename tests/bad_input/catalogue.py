@@ -12,7 +12,7 @@ from token_lifecycle.testing import PASSWORD
 
 REFUSED = frozenset({400, 401})
 #: What answers to an id or a page number that is none.
-NOT_FOUND = frozenset({302, 400, 404})
+NOT_FOUND = frozenset({302, 400, 404, 405})
 POSTS = [f"{side} {name}" for side in ("api", "browser") for name in ("obtain", "refresh")]
 POSTS += [f"{side} {name}" for side in ("api", "browser") for name in ("logout", "logout-all")]
 BEARERS = [name for name, door in DOORS.items() if door.bearer]

@@ -14,6 +14,7 @@ from token_lifecycle import lifecycle
 from token_lifecycle.models import Session, SessionEvent
 from token_lifecycle.testing import PASSWORD, UserFactory
 
+WHOAMI = "/whoami/"
 NOBODYS = "0197d0a0-5f6e-7cc3-8a3b-0123456789ab"
 #: Shorter than this, what was sent may stand in an answer by chance.
 TELLING = 12
@@ -60,7 +61,7 @@ DOORS = {
     **doors("api", "/auth/"),
     **doors("browser", "/browser/"),
     "browser csrf": Door(side="browser", method="GET", path="/browser/csrf/"),
-    "view": Door(side="api", method="GET", path="/whoami/", bearer=True),
+    "view": Door(side="api", method="GET", path=WHOAMI, bearer=True),
     **pages("/devices/", "GET", ""),
     **pages("/devices/", "GET POST", "{id}/sign-out/", "sign-out-others/", "sign-out-all/"),
     **pages("/admin/token_lifecycle/session/", "GET", "overview/", "{id}/change/", "{id}/history/"),

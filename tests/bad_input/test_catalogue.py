@@ -7,8 +7,17 @@ from itertools import count
 
 import pytest
 
-from tests.bad_input.catalogue import bodies, credentials, forms, headers, ids, naughty, queries
-from tests.bad_input.doors import DOORS, Stage
+from tests.bad_input.catalogue import (
+    FORM,
+    bodies,
+    credentials,
+    forms,
+    headers,
+    ids,
+    naughty,
+    queries,
+)
+from tests.bad_input.doors import DOORS, Attempt, Stage
 
 #: Of what is tried at pages every so many: they take long, and a prime reaches each in its turn.
 THINNED = 13
@@ -37,3 +46,11 @@ def test_what_is_in_the_catalogue_gets_nowhere_at_any_door(section):
         if (found := stage.faults(attempt))
     ]
     assert faults == []
+
+
+def test_more_fields_than_a_form_may_have_are_refused_unread():
+    form = "action=end_selected&confirmed=yes" + "&_selected_action=1" * 10_000
+    stage = Stage()
+    door = "POST /admin/token_lifecycle/session/"
+    attempt = Attempt(door=door, body=form.encode(), content_type=FORM, statuses=frozenset({400}))
+    assert stage.faults(attempt) == []

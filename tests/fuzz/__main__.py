@@ -1,7 +1,7 @@
-"""``python -m tests.fuzz [TARGET …] [--seconds N]``: each target in turn, in a process of its own.
+"""``python -m tests.fuzz [TARGET …] [--seconds N]``: each target in a process of its own.
 
-What it finds is written to ``FINDINGS``, and named; ``python -m tests.fuzz TARGET --replay FILE``
-runs one of them again. It needs the package atheris.
+What it finds is written to a file and named; ``python -m tests.fuzz TARGET --replay FILE`` runs it
+again. It needs the package atheris.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def arguments(given=None):
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--seconds", type=int, default=60, help="for each of them (60)")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="run this input and no other")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--here", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args(given)
     if unknown := set(options.targets) - set(NAMES):
         parser.error(f"no target: {', '.join(sorted(unknown))}")
@@ -41,23 +41,23 @@ def set_up():
     django.setup()
 
 
-def fuzz(name, seconds):
-    """Fuzz one target in this process, which ends with it."""
+def fuzz(name, seconds, folder):
+    """Fuzz one target in this process, which ends with it; the folder is for what it learns."""
     import atheris
 
     with atheris.instrument_imports(include=INSTRUMENTED):
         set_up()
         from tests.fuzz.targets import SEEDS, TARGETS, WORDS
-    target = TARGETS[name]
-    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
+    target, corpus = TARGETS[name], folder / "corpus"
+    corpus.mkdir()
     for number, seed in enumerate(SEEDS[target]):
-        (folder / f"seed-{number}").write_bytes(seed)
-    words = folder.with_suffix(".words")
+        (corpus / f"seed-{number}").write_bytes(seed)
+    words = folder / "words"
     words.write_text("".join(f'"{quoted(word)}"\n' for word in WORDS))
     FINDINGS.mkdir(exist_ok=True)
     options = [f"-max_total_time={seconds}", f"-max_len={MAX_LENGTH}", f"-dict={words}"]
     options += ["-print_final_stats=1", f"-artifact_prefix={FINDINGS}/{name}-", "-timeout=5"]
-    atheris.Setup([sys.argv[0], *options, str(folder)], target)
+    atheris.Setup([sys.argv[0], *options, str(corpus)], target)
     atheris.Fuzz()
 
 
@@ -74,8 +74,11 @@ def replay(name, path):
 
 def run(name, seconds):
     """Whether a target, fuzzed in a process of its own, held; says how often it was tried."""
-    command = [sys.executable, "-m", "tests.fuzz", name, "--here", "--seconds", str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(seconds), "--here"]
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        done = subprocess.run(
+            [*command, folder], capture_output=True, text=True, errors="replace", check=False
+        )
     told = done.stdout + done.stderr
     tried = re.search(r"stat::number_of_executed_units: +(\d+)", told)
     if done.returncode or tried is None:
@@ -94,7 +97,7 @@ def main():
             replay(name, options.replay)
         return 0
     if options.here:
-        fuzz(options.targets[0], options.seconds)
+        fuzz(options.targets[0], options.seconds, options.here)
     held = [run(name, options.seconds) for name in options.targets]
     return 0 if all(held) else 1
 
