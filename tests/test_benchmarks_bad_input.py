@@ -78,6 +78,7 @@ def test_it_runs_to_its_end(tmp_path):
     assert "0 5xx, 0 writes" in done.stdout
     figures = json.loads(file.read_text())
     assert figures["faults"] == []
+    assert figures["about"]["database"].startswith("SQLite")
     assert figures["doors"]["api refresh"]["statuses"].keys() >= {"400", "413", "415"}
 
 
@@ -87,6 +88,5 @@ def test_faults_are_an_exit_status(monkeypatch, capsys):
     monkeypatch.setattr(bad_input, "set_up", lambda database: None)
     report = bad_input.Report(faults=["api refresh, x: something was written"])
     monkeypatch.setattr(bad_input, "run", lambda options: report)
-    monkeypatch.setattr(bad_input, "about", dict)
     assert bad_input.main() == 1
     assert "api refresh, x: something was written" in capsys.readouterr().out
