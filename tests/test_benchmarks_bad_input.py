@@ -68,11 +68,17 @@ def test_the_slowest_answer_is_named():
 
 def test_it_runs_to_its_end(tmp_path):
     file = tmp_path / "figures.json"
-    environment = {**os.environ, "DATABASE_URL": f"sqlite:///bad_input_{os.getpid()}.sqlite3"}
+    # There, for that is where it leaves the file of the database.
+    places = {"DATABASE_URL": "sqlite:///bad_input.sqlite3", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "benchmarks.bad_input", "--examples", "5"]
     command += ["--sections", "bodies", "--json", str(file)]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        command,
+        cwd=tmp_path,
+        env=os.environ | places,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 5xx, 0 writes" in done.stdout
