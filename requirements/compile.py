@@ -19,6 +19,9 @@ PROJECT = "pyproject.toml"
 # A release that somebody else slipped in is as a rule found out and withdrawn within days. One
 # that cannot wait is let through with ``--exclude-newer-package NAME=DATE``.
 COMMON = ["--quiet", "--no-config", "--generate-hashes", "--exclude-newer", "7 days"]
+# Whatever is wanted with an extra is locked with it: of "coverage[toml]" pip before 23.3 would take
+# the newest version there is, and then miss its hash.
+COMMON += ["--no-strip-extras"]
 OLDEST_PYTHON = ["--python-version", "3.11"]
 EVERY_PYTHON = ["--universal", *OLDEST_PYTHON]
 
