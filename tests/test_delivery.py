@@ -221,7 +221,7 @@ class TestRefresh:
 
     @pytest.mark.parametrize("order", [1, -1])
     def test_two_cookies_are_refused_in_both_orders_and_not_deleted(
-        self, browser, signed_in, order
+        self, browser, signed_in, order, caplog
     ):
         pair = [f"{COOKIE}={browser.token}", f"{COOKIE}=planted"][::order]
         before = rows()
@@ -229,6 +229,8 @@ class TestRefresh:
         assert_answer(response, 401, "token_invalid")
         assert not response.cookies
         assert rows() == before
+        warning = "several refresh cookies in one request: path='/browser/refresh/'"
+        assert caplog.messages.count(warning) == 1
 
     @pytest.mark.parametrize(
         "name", ["refresh_token", "__secure-refresh_token", "__Host-refresh_token", "refresh"]

@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from . import cookies, tokens
 from .api_errors import CsrfFailed
 from .conf import app_settings
-from .cookies import CookieAttributes
+from .cookies import CookieAttributes, DuplicateCookie
 from .exceptions import TokenInvalid
 from .lifecycle import IssuedTokens
 from .parsers import StrictJSONParser, media_type
@@ -114,7 +114,12 @@ class CookieDelivery:
 
         :raises DuplicateCookie: there are several, one of them planted.
         """
-        return cookies.read_refresh(request._request, attributes=attributes(request._request))
+        http = request._request
+        try:
+            return cookies.read_refresh(http, attributes=attributes(http))
+        except DuplicateCookie:
+            logger.warning("several refresh cookies in one request: path=%r", http.path)
+            raise
 
     def replaced_token(self, request: Request) -> str | None:
         """The token of the session that a sign-in in the same browser replaces."""
