@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from tests.test_key_checks import reported
 from token_lifecycle import lifecycle, tokens
-from token_lifecycle.key_checks import HMAC_KEY_BYTES
+from token_lifecycle.checks.keys import HMAC_KEY_BYTES
 from token_lifecycle.management.commands import make_signing_key
 
 ALGORITHMS = [*make_signing_key.ASYMMETRIC, *HMAC_KEY_BYTES]

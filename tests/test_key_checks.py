@@ -8,7 +8,7 @@ from django.core.checks import run_checks
 from django.test import override_settings
 
 from tests.test_keys import PAIRS, SECRETS, pair, pem, secret
-from token_lifecycle import key_checks
+from token_lifecycle.checks import keys as key_checks
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OTHER = {"SECRET_KEY": "another-key-0123456789abcdef0123456789abcdef"}

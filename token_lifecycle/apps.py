@@ -10,9 +10,8 @@ class TokenLifecycleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, key_checks, logs, receivers
+        from . import checks, logs, receivers
 
         checks.register_all()
-        key_checks.register_all()
         receivers.connect()
         logs.connect()

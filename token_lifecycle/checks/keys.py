@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Warning
 from django.utils import timezone
 from jwt.algorithms import get_default_algorithms
 
-from .conf import SETTING
-from .keys import FIELDS
+from ..conf import SETTING
+from ..keys import FIELDS
+from .reading import of_project
 
 #: RFC 7518 §3.2: a key as long as the hash.
 HMAC_KEY_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
@@ -53,7 +54,7 @@ def check_key_ring(**kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = [
         Error(f"SIGNING_KEYS: {mistake}", id="token_lifecycle.E041") for mistake in _mistakes(ring)
     ]
-    simple = _dict("SIMPLE_JWT")
+    simple = of_project("SIMPLE_JWT")
     for name in REPLACED:
         if simple.get(name):
             message = f"SIMPLE_JWT['{name}'] does nothing beside SIGNING_KEYS."
@@ -97,15 +98,9 @@ def check_shared_keys(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def _dict(name: str) -> dict[str, Any]:
-    """What the project's settings hold under ``name``; empty where that is no dict."""
-    value = getattr(settings, name, None)
-    return value if isinstance(value, dict) else {}
-
-
 def _ring() -> list[dict[str, Any]]:
     """The entries that are dicts; the rule of shapes reports the others."""
-    ring = _dict(SETTING).get("SIGNING_KEYS")
+    ring = of_project(SETTING).get("SIGNING_KEYS")
     entries = ring if isinstance(ring, list | tuple) else []
     return [entry for entry in entries if isinstance(entry, dict)]
 
@@ -116,7 +111,7 @@ def _signing_keys() -> Iterator[tuple[str, Any, Any]]:
         for entry in ring:
             yield f"The key {entry.get('KID')!r}", entry.get("ALGORITHM"), entry.get("SIGNING_KEY")
         return
-    simple = _dict("SIMPLE_JWT")
+    simple = of_project("SIMPLE_JWT")
     key = simple.get("SIGNING_KEY", settings.SECRET_KEY)
     yield "The signing key", simple.get("ALGORITHM", "HS256"), key
 
@@ -182,10 +177,3 @@ def _mistakes_of(entry: dict[str, Any]) -> Iterator[str]:
     for name in used:
         if entry.get(name) and _loaded(algorithm, entry[name]) is None:
             yield f"has a {name} that is none for {algorithm}."
-
-
-def register_all() -> None:
-    """Register every check of this room."""
-    for check in (check_signing_key, check_key_ring, check_key_ages):
-        register(check, Tags.security)
-    register(check_shared_keys, Tags.security, deploy=True)
