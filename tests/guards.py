@@ -21,7 +21,7 @@ class Guard:
 GUARDS = [
     Guard(
         promise="a generation is claimed once",
-        file="managers.py",
+        file="statements.py",
         line='generation = {"generation__lte" if catch_up else "generation": consumed}',
         weaker='generation = {"generation__gte": consumed}',
         tests=(
@@ -31,7 +31,7 @@ GUARDS = [
     ),
     Guard(
         promise="no claim succeeds once the session is over",
-        file="managers.py",
+        file="statements.py",
         line="rows = model.objects.live(now).filter(pk=pk, **generation)",
         weaker="rows = model.objects.filter(pk=pk, expires_at__gt=now, **generation)",
         tests=(

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from token_lifecycle import binding
-from token_lifecycle.managers import lost_to_another
+from token_lifecycle.database_errors import lost_to_another
 from token_lifecycle.models import RevocationReason, Session, SessionEvent
 from token_lifecycle.testing import SessionFactory
 

@@ -9,9 +9,10 @@ from django.db import connection, models
 from django.db.models.sql import UpdateQuery
 
 from token_lifecycle import lifecycle
-from token_lifecycle.managers import ACCESS_COLUMNS, REFRESH_COLUMNS, attributes
+from token_lifecycle.managers import ACCESS_COLUMNS, REFRESH_COLUMNS
 from token_lifecycle.models import Session
 from token_lifecycle.prepared import EXAMPLES, PreparedStatement
+from token_lifecycle.statements import attributes
 from token_lifecycle.testing import SessionFactory
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

@@ -16,6 +16,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from .conf import app_settings
+from .database_errors import is_unavailable
 from .exceptions import (
     SessionLimitReached,
     TokenExpired,
@@ -25,7 +26,6 @@ from .exceptions import (
     Unavailable,
     UserInactive,
 )
-from .managers import is_unavailable
 
 logger = logging.getLogger("token_lifecycle")
 

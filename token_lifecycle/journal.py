@@ -14,9 +14,10 @@ from django.db import OperationalError, router, transaction
 from django.dispatch import Signal
 
 from . import feed, signals, tokens
+from .database_errors import lost_to_another
 from .device import Device
 from .exceptions import Unavailable
-from .managers import SessionQuerySet, lost_to_another
+from .managers import SessionQuerySet
 from .models import EventKind, Session, SessionEvent
 
 T = TypeVar("T")

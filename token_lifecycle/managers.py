@@ -7,18 +7,23 @@ not have heard of a revocation yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import Error, InternalError, OperationalError, models, router
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
-from django.db.models.sql import Query, UpdateQuery
+from django.db import models, router
+from django.db.models import F, Q, QuerySet
 
-from .prepared import PreparedStatement
+from .statements import (
+    attributes,
+    claim_generation,
+    name_ended,
+    newest_cutoff,
+    newest_cutoff_or_never,
+    read_session,
+    record_ended,
+)
 
 if TYPE_CHECKING:
     from .models import Cutoff, RevocationNotice, Session, SessionEvent
@@ -47,18 +52,6 @@ ACCESS_COLUMNS = (
     "auth_hash",
     "auth_hash_next",
 )
-
-#: Where there is no cutoff; every session began later.
-NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-
-#: SQLSTATEs (PostgreSQL) and error numbers (MariaDB, MySQL) of a statement that lost to another
-#: one and may be tried again: serialization failure, deadlock, record changed. A lock wait timeout
-#: (1205) is not one of them: it took 50 seconds, and the caller has waited long enough.
-CONFLICT_STATES = frozenset({"40001", "40P01"})
-CONFLICT_NUMBERS = frozenset({1020, 1213})
-#: SQLSTATE of a write at a replica that is not yet the primary, as it goes in a failover. psycopg
-#: calls that an internal error; the other databases' drivers say that it is an operational one.
-READ_ONLY_STATE = "25006"
 
 
 class SessionQuerySet(QuerySet["Session"]):
@@ -153,7 +146,7 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
         logout, an end by staff or a passed limit is decided by the same WHERE. ``catch_up`` also
         accepts a row that is behind the token. ``columns`` is the rest of the refresh state.
         """
-        statement = _claim(self.model, catch_up, tuple(columns))
+        statement = claim_generation(self.model, catch_up, tuple(columns))
         following = {"following": generation + 1} if catch_up else {}
         values = {"pk": session_id, "consumed": generation, "now": now, **following, **columns}
         return statement.execute(router.db_for_write(self.model), **values) == 1
@@ -168,7 +161,7 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
         user_model = self.model._meta.get_field("user").related_model
         names = attributes(self.model, columns)
         user_names = attributes(user_model, user_columns)
-        row = _read(self.model, names, user_names).fetch_one(using, pk=session_id)
+        row = read_session(self.model, names, user_names).fetch_one(using, pk=session_id)
         if row is None:
             return None
         session: Session = self.model.from_db(using, names, row[: len(names)])
@@ -182,6 +175,8 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
 
 class SessionEventManager(models.Manager["SessionEvent"]):
     """Writing the audit trail; nothing here changes an event."""
+
+    model: type[SessionEvent]
 
     def record_ended(
         self,
@@ -198,7 +193,7 @@ class SessionEventManager(models.Manager["SessionEvent"]):
         must not make ten thousand rows travel. ``actor`` is a key.
         """
         sessions = self.model._meta.get_field("session").related_model
-        _record_ended(self.model, sessions).execute(
+        record_ended(self.model, sessions).execute(
             router.db_for_write(sessions),
             at=at,
             reason=reason,
@@ -219,121 +214,9 @@ class CutoffManager(models.Manager["Cutoff"]):
 class RevocationNoticeManager(models.Manager["RevocationNotice"]):
     """Writing what processes that check by a list in memory read."""
 
+    model: type[RevocationNotice]
+
     def name_each(self, sessions: type[Session], *, at: datetime, reason: str) -> None:
         """One notice for each session that was ended ``at`` one moment, in one statement."""
         using = router.db_for_write(sessions)
-        _name_ended(self.model, sessions).execute(using, at=at, reason=reason)
-
-
-def newest_cutoff(sessions: type[Session]) -> Subquery:
-    """By when everybody was signed out last, if ever; looked up once a statement."""
-    cutoffs = sessions._meta.apps.get_model(sessions._meta.app_label, "Cutoff")._base_manager
-    return Subquery(cutoffs.order_by("-at").values("at")[:1])
-
-
-def newest_cutoff_or_never(sessions: type[Session]) -> Coalesce:
-    """The same to compare with; not to be selected: MariaDB would return it as text."""
-    return Coalesce(newest_cutoff(sessions), Value(NEVER))
-
-
-def lost_to_another(error: OperationalError) -> bool:
-    """Whether a statement failed only because another one was faster."""
-    if getattr(error.__cause__, "sqlstate", None) in CONFLICT_STATES:
-        return True
-    return bool(error.args) and error.args[0] in CONFLICT_NUMBERS
-
-
-def is_unavailable(error: Error) -> bool:
-    """Whether a statement failed because of the state that the database is in, not by a mistake."""
-    if isinstance(error, InternalError):
-        return getattr(error.__cause__, "sqlstate", None) == READ_ONLY_STATE
-    return True
-
-
-@lru_cache(maxsize=32)
-def attributes(model: type[models.Model], columns: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The key and ``columns`` (None: all) in the order in which ``from_db`` wants them."""
-    fields = model._meta.concrete_fields
-    return tuple(
-        field.attname
-        for field in fields
-        if columns is None or field.primary_key or field.name in columns
-    )
-
-
-@lru_cache(maxsize=32)
-def _read(
-    model: type[Session], names: tuple[str, ...], user_names: tuple[str, ...]
-) -> PreparedStatement:
-    """SELECT a session by its key, joined with its user."""
-
-    def build(pk: UUID) -> Query:
-        columns = (*names, *(f"user__{name}" for name in user_names))
-        rows = model.objects.filter(pk=pk)
-        query: Query = rows.values_list(*columns, newest_cutoff(model)).query
-        return query
-
-    return PreparedStatement(build, {"pk": model._meta.get_field("id")})
-
-
-@lru_cache(maxsize=8)
-def _claim(model: type[Session], catch_up: bool, columns: tuple[str, ...]) -> PreparedStatement:
-    """UPDATE … WHERE the generation is still the one that was read."""
-    field: Callable[[str], Any] = model._meta.get_field
-
-    def build(pk: UUID, consumed: int, now: datetime, **values: Any) -> Query:
-        # Relative, so that a lost claim could never hide behind an equal value.
-        following = values.pop("following", F("generation") + 1)
-        generation = {"generation__lte" if catch_up else "generation": consumed}
-        rows = model.objects.live(now).filter(pk=pk, **generation)
-        update: UpdateQuery = rows.query.chain(UpdateQuery)
-        update.add_update_values({"generation": following, **values})
-        return update
-
-    fields = {"pk": "id", "consumed": "generation", "now": "rotated_at"}
-    fields |= {"following": "generation"} if catch_up else {}
-    fields |= {name: name for name in columns}
-    return PreparedStatement(build, {name: field(target) for name, target in fields.items()})
-
-
-@lru_cache(maxsize=8)
-def _record_ended(model: type[SessionEvent], sessions: type[Session]) -> PreparedStatement:
-    field: Callable[[str], Any] = model._meta.get_field
-
-    def build(at: datetime, reason: str, **values: Any) -> Query:
-        recorded = model.objects.filter(session=OuterRef("pk"), kind="revoked")
-        ended = sessions.objects.all().ended(at=at, reason=reason).exclude(Exists(recorded))
-        given = {name: Value(value, output_field=field(name)) for name, value in values.items()}
-        copied = {
-            "session": F("pk"),
-            "user": F("user"),
-            "reason": F("revocation_reason"),
-            "created_at": F("revoked_at"),
-            "kind": Value("revoked"),
-        }
-        return _selecting(ended, {**copied, **given})
-
-    given = ("actor", "ip_address", "user_agent")
-    fields = {"at": field("created_at"), "reason": field("reason")}
-    fields |= {name: field(name) for name in given}
-    into = ("session", "user", "reason", "created_at", "kind", *given)
-    return PreparedStatement(build, fields, into=(model, into))
-
-
-@lru_cache(maxsize=8)
-def _name_ended(model: type[RevocationNotice], sessions: type[Session]) -> PreparedStatement:
-    field: Callable[[str], Any] = model._meta.get_field
-
-    def build(at: datetime, reason: str) -> Query:
-        named = {"session_id": F("pk"), "at": F("revoked_at"), "user_id": Value("")}
-        return _selecting(sessions.objects.all().ended(at=at, reason=reason), named)
-
-    fields = {"at": field("at"), "reason": sessions._meta.get_field("revocation_reason")}
-    return PreparedStatement(build, fields, into=(model, ("session_id", "at", "user_id")))
-
-
-def _selecting(rows: SessionQuerySet, columns: dict[str, Any]) -> Query:
-    """``rows`` as these columns, in this order and under names that are nobody's."""
-    aliases = {f"_insert_{n}": column for n, column in enumerate(columns.values())}
-    query: Query = rows.order_by().annotate(**aliases).values_list(*aliases).query
-    return query
+        name_ended(self.model, sessions).execute(using, at=at, reason=reason)

@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from . import binding, journal, signals, tokens
 from .conf import app_settings
+from .database_errors import lost_to_another
 from .device import Device
 from .exceptions import (
     PasswordChanged,
@@ -35,7 +36,6 @@ from .exceptions import (
 )
 from .issuing import IssuedTokens, extra_claims, issue
 from .journal import ATTEMPTS
-from .managers import lost_to_another
 from .models import EventKind, RevocationReason, Session
 from .rotation import SessionState, Verdict, burst_after, judge
 from .tokens import RefreshClaims

@@ -13,8 +13,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ..managers import NEVER, SessionQuerySet
+from ..managers import SessionQuerySet
 from ..models import Cutoff, EventKind, RevocationReason, SessionEvent, SessionStatus
+from ..statements import NEVER
 
 #: How far the clock of whoever made a key may have been behind the one of whoever wrote the time.
 SLACK = timedelta(hours=1)
