@@ -24,8 +24,8 @@ from django.utils import timezone
 from token_lifecycle import lifecycle, tokens
 from token_lifecycle.device import Device
 from token_lifecycle.models import Session, SessionEvent
+from token_lifecycle.session_views import SessionPagination
 from token_lifecycle.tokens import AccessClaims, RefreshClaims
-from token_lifecycle.views import SessionPagination
 
 from .growth_data import USER_AGENTS, Sessions, load, load_users, on
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import jwks, views
+from . import jwks, session_views, views
 from .delivery import APP_NAME, COOKIE
 
 app_name = APP_NAME
@@ -12,11 +12,11 @@ urlpatterns = [
     path("obtain/", views.ObtainView.as_view(delivery=COOKIE), name="obtain"),
     path("refresh/", views.RefreshView.as_view(delivery=COOKIE), name="refresh"),
     path("logout/", views.LogoutView.as_view(delivery=COOKIE), name="logout"),
-    path("logout-all/", views.LogoutAllView.as_view(delivery=COOKIE), name="logout-all"),
-    path("sessions/", views.SessionListView.as_view(delivery=COOKIE), name="session-list"),
+    path("logout-all/", session_views.LogoutAllView.as_view(delivery=COOKIE), name="logout-all"),
+    path("sessions/", session_views.SessionListView.as_view(delivery=COOKIE), name="session-list"),
     path(
         "sessions/<str:session_id>/",
-        views.SessionDetailView.as_view(delivery=COOKIE),
+        session_views.SessionDetailView.as_view(delivery=COOKIE),
         name="session-detail",
     ),
     path("jwks/", jwks.JwksView.as_view(delivery=COOKIE), name="jwks"),

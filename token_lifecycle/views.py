@@ -1,30 +1,28 @@
-"""The endpoints. Thin: read what came, call a verb, put the result into an answer."""
+"""The endpoints that hand tokens out and take them back, and what all endpoints share.
+
+Thin: read what came, call a verb, put the result into an answer.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast
-from uuid import UUID
+from typing import Any, ClassVar
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
-from django.core.paginator import Paginator
 from django.db import connections, transaction
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import status
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.generics import get_object_or_404
+from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.pagination import PageNumberPagination
-from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -33,24 +31,18 @@ from rest_framework.views import APIView
 
 from . import lifecycle, tokens
 from .api_errors import CHALLENGE, InvalidCredentials, exception_handler
-from .authentication import SessionTokenAuthentication, bearer_token
+from .authentication import bearer_token
 from .conf import app_settings
 from .delivery import BODY, Delivery
 from .device import Device
 from .exceptions import TokenRefused, UserInactive
 from .lifecycle import IssuedTokens
-from .managers import SessionQuerySet
 from .models import RevocationReason, Session
 from .parsers import StrictJSONParser, media_type
 from .serializers import (
-    SHOWN_COLUMNS,
-    LogoutAllSerializer,
     ObtainSerializer,
-    PageSizeSerializer,
-    SessionSerializer,
 )
 from .throttling import ObtainAccountThrottle, ObtainAddressThrottle, RefreshSessionThrottle
-from .tokens import AccessClaims
 from .user_changes import adopted_hash_is_of
 
 logger = logging.getLogger("token_lifecycle")
@@ -235,111 +227,9 @@ class LogoutView(LifecycleView):
             lifecycle.revoke_session(session.pk, device=self.device())
 
 
-class BearerView(LifecycleView):
-    """What the endpoints for signed-in callers share."""
-
-    authentication_classes = (SessionTokenAuthentication,)
-    permission_classes = (IsAuthenticated,)
-
-    def sessions(self) -> SessionQuerySet:
-        """The caller's live sessions, newest first."""
-        live = Session.objects.primary().of(self.request.user).live(timezone.now())
-        return live.order_by("-created_at", "-pk").only(*SHOWN_COLUMNS)
-
-    def current_session_id(self) -> UUID:
-        session_id: UUID = cast("AccessClaims", self.request.auth).session_id
-        return session_id
-
-
-class LogoutAllView(BearerView):
-    """POST: end all of the caller's sessions, or all but the one that asks."""
-
-    def post(self, request: Request) -> Response:
-        serializer = LogoutAllSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        current = self.current_session_id()
-        keep = current if serializer.validated_data["keep_current"] else None
-        user = request.user
-        revoked = lifecycle.revoke_sessions_of(user, keep=keep, actor=user, device=self.device())
-        response = Response({"revoked": revoked})
-        if keep is None:
-            self.delivery.forget(response, request, only=current)
-        return response
-
-
-class FewRowsPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs alone
-    """Counts in the database only where there are more rows than fit on one page."""
-
-    @cached_property
-    def count(self) -> int:
-        rows = list(self.object_list[: self.per_page + 1])
-        if len(rows) > self.per_page:
-            return super().count
-        self.object_list = rows
-        return len(rows)
-
-
-class SessionPagination(PageNumberPagination):
-    django_paginator_class = FewRowsPaginator
-    page_size = 50
-    page_size_query_param = "page_size"
-    max_page_size = 100
-
-    def get_page_size(self, request: Request) -> int:
-        """As many as asked for, up to the most.
-
-        :raises ValidationError: it is no size. DRF would fall back on its own without a word.
-        """
-        serializer = PageSizeSerializer(data=request.query_params.dict())
-        serializer.is_valid(raise_exception=True)
-        wanted: int = serializer.validated_data.get(self.page_size_query_param, self.page_size)
-        return min(wanted, self.max_page_size)
-
-
-class SessionListView(BearerView):
-    """GET: the caller's live sessions, a page at a time."""
-
-    pagination_class = SessionPagination
-
-    def get(self, request: Request) -> Response:
-        pages = self.pagination_class()
-        page = pages.paginate_queryset(self.sessions(), request, view=self)
-        context = {"current_session_id": self.current_session_id()}
-        return pages.get_paginated_response(
-            SessionSerializer(page, many=True, context=context).data
-        )
-
-
-class SessionDetailView(BearerView):
-    """GET and DELETE one of the caller's sessions; anybody else's answers like a missing one."""
-
-    def get(self, request: Request, session_id: str) -> Response:
-        session = get_object_or_404(self.sessions(), pk=_uuid_or_404(session_id))
-        context = {"current_session_id": self.current_session_id()}
-        return Response(SessionSerializer(session, context=context).data)
-
-    def delete(self, request: Request, session_id: str) -> Response:
-        ended, current, user = _uuid_or_404(session_id), self.current_session_id(), request.user
-        reason = RevocationReason.LOGOUT if ended == current else RevocationReason.ENDED_BY_USER
-        if not lifecycle.revoke_session(
-            ended, user=user, reason=reason, actor=user, device=self.device()
-        ):
-            raise NotFound
-        response = Response(status=status.HTTP_204_NO_CONTENT)
-        self.delivery.forget(response, request, only=ended)
-        return response
-
-
 @method_decorator(ensure_csrf_cookie, name="dispatch")
 class CsrfView(LifecycleView):
     """GET: give a page that was not rendered by Django its CSRF cookie."""
 
     def get(self, request: Request) -> Response:
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-def _uuid_or_404(text: str) -> UUID:
-    session_id = tokens.canonical_uuid(text)
-    if session_id is None:
-        raise NotFound
-    return session_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ... import jwks, views
+from ... import jwks, session_views, views
 from .answers import done, ok, set_cookie
 from .examples import KEY_SET
 from .operation import Operation
@@ -32,10 +32,10 @@ OPERATIONS: dict[tuple[type, str], Callable[..., Operation]] = {
     (views.ObtainView, "post"): obtain,
     (views.RefreshView, "post"): refresh,
     (views.LogoutView, "post"): logout,
-    (views.LogoutAllView, "post"): logout_all,
-    (views.SessionListView, "get"): session_list,
-    (views.SessionDetailView, "get"): session_detail,
-    (views.SessionDetailView, "delete"): session_end,
+    (session_views.LogoutAllView, "post"): logout_all,
+    (session_views.SessionListView, "get"): session_list,
+    (session_views.SessionDetailView, "get"): session_detail,
+    (session_views.SessionDetailView, "delete"): session_end,
     (views.CsrfView, "get"): csrf,
     (jwks.JwksView, "get"): public_keys,
 }

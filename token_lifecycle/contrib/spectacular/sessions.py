@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...views import SessionPagination
+from ...session_views import SessionPagination
 from . import shapes
 from .answers import (
     DELETES,

@@ -14,7 +14,7 @@ from drf_spectacular.settings import spectacular_settings
 from ...device import DEVICE_NAME_LENGTH, USER_AGENT_LENGTH
 from ...models import Session
 from ...serializers import PASSWORD_LENGTH, USERNAME_LENGTH
-from ...views import SessionPagination
+from ...session_views import SessionPagination
 
 Schema = dict[str, Any]
 
