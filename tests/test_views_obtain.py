@@ -7,12 +7,15 @@ import pytest
 import time_machine
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 
 from tests.answers import BARE, OBTAIN, REFRESH, assert_answer
+from tests.browsing import Browser
 from tests.forging import claims_of, rows
-from token_lifecycle import binding
-from token_lifecycle.models import Session
+from token_lifecycle import binding, lifecycle
+from token_lifecycle.models import EventKind, Session, SessionEvent
 from token_lifecycle.testing import PASSWORD, UserFactory, sign_in
+from token_lifecycle.views import ObtainView
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -208,3 +211,94 @@ def test_a_session_is_bound_to_the_password_that_was_checked(api, user):
     body = {"username": user.get_username(), "password": PASSWORD}
     api.post(OBTAIN, body)
     assert Session.objects.get().auth_hash == binding.auth_hash(user)
+
+
+def sessions():
+    """All there is of sessions; Django itself writes down that a password was right."""
+    return [list(model.objects.order_by("pk").values()) for model in (Session, SessionEvent)]
+
+
+def refuse(**kwargs):
+    raise PermissionDenied
+
+
+@pytest.fixture
+def refusing_receiver():
+    user_logged_in.connect(refuse)
+    yield
+    user_logged_in.disconnect(refuse)
+
+
+class TestNothingIsLost:
+    """A sign-in that comes to nothing leaves no session that nobody holds, and takes none away."""
+
+    @pytest.fixture
+    def browser(self, user):
+        browser = Browser()
+        browser.sign_in(user, PASSWORD)
+        return browser
+
+    def obtain(self, api, user):
+        return api.post(OBTAIN, {"username": user.get_username(), "password": PASSWORD})
+
+    def test_a_receiver_that_refuses_starts_and_evicts_nothing(
+        self, api, user, options, refusing_receiver
+    ):
+        options(MAX_SESSIONS_PER_USER=2)
+        lifecycle.start_session(user)
+        lifecycle.start_session(user)
+        before = sessions()
+        assert_answer(self.obtain(api, user), 403, "permission_denied")
+        assert sessions() == before
+
+    def test_a_receiver_that_refuses_leaves_the_browser_its_session(
+        self, browser, user, refusing_receiver
+    ):
+        before = sessions()
+        response = browser.sign_in(user, PASSWORD)
+        assert_answer(response, 403, "permission_denied")
+        assert not response.cookies
+        assert sessions() == before
+        assert_answer(browser.send("refresh/"), 200)
+
+    def test_an_answer_that_fails_starts_evicts_and_replaces_nothing(self, browser, user, options):
+        options(MAX_SESSIONS_PER_USER=2)
+        lifecycle.start_session(user)
+        before = sessions()
+        broken = mock.patch.object(ObtainView, "answer", side_effect=ImproperlyConfigured)
+        with broken, pytest.raises(ImproperlyConfigured):
+            browser.sign_in(user, PASSWORD)
+        assert sessions() == before
+
+    def test_at_a_limit_that_was_lowered_the_browser_keeps_its_session(
+        self, browser, user, options
+    ):
+        lifecycle.start_session(user)
+        options(MAX_SESSIONS_PER_USER=1, SESSION_LIMIT_POLICY="refuse")
+        before = sessions()
+        assert_answer(browser.sign_in(user, PASSWORD), 403, "session_limit")
+        assert sessions() == before
+
+    def test_the_session_that_is_replaced_makes_room_for_the_new_one(self, browser, user, options):
+        options(MAX_SESSIONS_PER_USER=1, SESSION_LIMIT_POLICY="refuse")
+        assert_answer(browser.sign_in(user, PASSWORD), 200)
+        assert Session.objects.filter(revoked_at=None).count() == 1
+
+    def test_a_refusal_at_the_limit_stays_on_record(self, api, user, options):
+        options(MAX_SESSIONS_PER_USER=1, SESSION_LIMIT_POLICY="refuse")
+        lifecycle.start_session(user)
+        assert_answer(self.obtain(api, user), 403, "session_limit")
+        assert SessionEvent.objects.filter(kind=EventKind.LIMIT_REACHED).count() == 1
+
+    def test_receivers_hear_of_nobody_who_may_not_sign_in(self, api, settings):
+        inactive = UserFactory(is_active=False)
+        settings.AUTHENTICATION_BACKENDS = [
+            "django.contrib.auth.backends.AllowAllUsersModelBackend"
+        ]
+        heard = mock.Mock()
+        user_logged_in.connect(heard)
+        try:
+            assert_answer(self.obtain(api, inactive), 401, "invalid_credentials")
+        finally:
+            user_logged_in.disconnect(heard)
+        assert not heard.called

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
-from django.contrib.auth import authenticate
+from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.db import connections, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
@@ -29,13 +31,13 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from . import lifecycle, tokens
+from . import journal, lifecycle, tokens
 from .api_errors import CHALLENGE, InvalidCredentials, exception_handler
 from .authentication import bearer_token
 from .conf import app_settings
 from .delivery import BODY, Delivery
 from .device import Device
-from .exceptions import TokenRefused, UserInactive
+from .exceptions import SessionLimitReached, TokenRefused
 from .lifecycle import IssuedTokens
 from .models import RevocationReason, Session
 from .parsers import StrictJSONParser, media_type
@@ -157,21 +159,46 @@ class ObtainView(LifecycleView):
         credentials = dict(serializer.validated_data)
         device = self.device(credentials.pop("device_name"))
         user = authenticate(request._request, **credentials)
-        if user is None or not adopted_hash_is_of(user, credentials["password"]):
+        if (
+            user is None
+            or not user.is_active
+            or not adopted_hash_is_of(user, credentials["password"])
+        ):
             # Without the name: people type their password into that field (ASVS 16.2.5).
             logger.warning("sign-in refused: address=%s", device.ip_address)
             raise InvalidCredentials
+        # Receivers may refuse. They are heard first, and outside of the transaction: nothing has
+        # ended by then, and no lock is held while one of them sends a mail.
+        user_logged_in.send(sender=type(user), request=request._request, user=user)
+        started = journal.in_transaction(partial(self.start, request, user, device))
+        if isinstance(started, SessionLimitReached):
+            raise started
+        return started
+
+    def start(self, request: Request, user: Any, device: Device) -> Response | SessionLimitReached:
+        """Start the session, end the one it replaces and make the answer: all of it or nothing.
+
+        At the limit the refusal is returned and not raised, so that it stays on record.
+        """
         # A stale or foreign cookie never decides who signs in; at most it loses its own session,
         # and does so first, to make room where the number of sessions is limited.
-        if replaced := self.delivery.replaced_token(request):
-            reason = RevocationReason.REPLACED
-            lifecycle.revoke_by_token(replaced, user=user, reason=reason, device=device)
+        replaced = self.delivery.replaced_token(request)
+        ended = replaced is not None and self.end_replaced(replaced, user, device)
         try:
             issued = lifecycle.start_session(user, device=device)
-        except UserInactive:
-            raise InvalidCredentials from None
-        user_logged_in.send(sender=type(user), request=request._request, user=user)
+        except SessionLimitReached as refused:
+            if ended:
+                raise  # and with it goes the end of the session that this browser has
+            return refused
         return self.answer(request, issued)
+
+    def end_replaced(self, token: str, user: Any, device: Device) -> bool:
+        # The user's row is locked before rows of sessions, in the order of whoever changes a user;
+        # and by an UPDATE, for a transaction on SQLite must not begin with a read.
+        users = get_user_model()._base_manager.using(journal.database())
+        users.filter(pk=user.pk).update(password=F("password"))
+        reason = RevocationReason.REPLACED
+        return lifecycle.revoke_by_token(token, user=user, reason=reason, device=device)
 
 
 class RefreshView(LifecycleView):
