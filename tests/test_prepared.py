@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.models.sql import UpdateQuery
 
@@ -119,6 +120,47 @@ def test_a_value_of_an_unknown_kind_is_compiled_for_each_call(db):
     statement = PreparedStatement(build, {"name": OddField()})
     found = [statement.fetch_one("default", name=name) for name in ("one", "two", "three")]
     assert found == [[first.pk], [second.pk], None]
+
+
+class PrefixedField(models.CharField):
+    """A project's own form of a name."""
+
+    def get_prep_value(self, value):
+        if not value.startswith("usr_"):
+            raise self.refusal(f"{value!r} is no name")
+        return value
+
+
+class OneOfTwoField(models.CharField):
+    """Whatever is not ``one`` is ``two``."""
+
+    def get_prep_value(self, value):
+        return "one" if value == "one" else "two"
+
+
+@pytest.mark.parametrize("refusal", [ValueError, TypeError, ValidationError])
+def test_a_field_that_refuses_the_example_is_compiled_for_each_call(db, monkeypatch, refusal):
+    monkeypatch.setattr(PrefixedField, "refusal", refusal, raising=False)
+    first, second = SessionFactory(device_name="usr_1"), SessionFactory(device_name="usr_2")
+
+    def build(name):
+        return Session.objects.filter(device_name=name).values_list("pk").query
+
+    statement = PreparedStatement(build, {"name": PrefixedField()})
+    found = [statement.fetch_one("default", name=name) for name in ("usr_1", "usr_2", "usr_3")]
+    assert found == [[first.pk], [second.pk], None]
+
+
+def test_fields_that_write_two_examples_alike_are_compiled_for_each_call(db):
+    session = SessionFactory(device_name="one", auth_method="two")
+
+    def build(name, method):
+        rows = Session.objects.filter(device_name=name, auth_method=method)
+        return rows.values_list("pk").query
+
+    statement = PreparedStatement(build, {"name": OneOfTwoField(), "method": OneOfTwoField()})
+    assert statement.fetch_one("default", name="one", method="two") == [session.pk]
+    assert statement.fetch_one("default", name="two", method="one") is None
 
 
 def test_no_two_examples_of_a_statement_are_alike(db):

@@ -3,7 +3,8 @@
 More than half of what a short statement costs is Django building the same SQL again for every
 request. A prepared statement is an ordinary query in which examples stand where the values will
 be; it is compiled at first use, and from then on the values take the examples' places. Where a
-project's key is of a kind without an example, the query is compiled for each call, as ever.
+project's key is of a kind without an example, or its field refuses the example or makes it equal to
+another, the query is compiled for each call, as ever.
 
 This leans on the ORM's compiler (``get_compiler``, ``as_sql``, ``select``, ``get_converters``), and
 that is no public API. The tests pin what is used of it on every supported Django.
@@ -17,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import connections, models
 from django.db.models.sql import Query
 
@@ -89,14 +91,24 @@ class PreparedStatement:
                 name: _example(field, number)
                 for number, (name, field) in enumerate(self._fields.items(), start=1)
             }
-            if None in examples.values():
+            places = self._places(using, examples)
+            if places is None:
                 return self._compile(using, values, {})  # no examples, no preparing
+            self._compiled[using] = self._compile(using, examples, places)
+        return self._compiled[using]
+
+    def _places(self, using: str, examples: Mapping[str, Any]) -> dict[Any, Place] | None:
+        """The places by the examples that mark them, as they are written; None: unusable ones."""
+        if None in examples.values():
+            return None
+        try:
             places = {
                 field.get_db_prep_value(examples[name], connections[using]): Place(name)
                 for name, field in self._fields.items()
             }
-            self._compiled[using] = self._compile(using, examples, places)
-        return self._compiled[using]
+        except (TypeError, ValueError, ValidationError):
+            return None  # a field of the project's that takes only values of a form of its own
+        return places if len(places) == len(examples) else None
 
     def _compile(
         self, using: str, values: Mapping[str, Any], places: Mapping[Any, Place]

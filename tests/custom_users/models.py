@@ -1,10 +1,11 @@
-"""Two user models that differ from Django's in everything a session could lean on."""
+"""User models that differ from Django's in everything a session could lean on."""
 
 import uuid
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
 
 
 class Users(BaseUserManager):
@@ -62,3 +63,36 @@ class Account(AbstractBaseUser):
     def get_session_auth_hash(self):
         tied_to = self.password + self.second_factor
         return salted_hmac("account", tied_to, algorithm="sha256").hexdigest()
+
+
+class PrefixedKey(models.CharField):
+    """``usr_…``, and it refuses whatever is no key, as such fields do."""
+
+    def get_prep_value(self, value):
+        if value is not None and not str(value).startswith("usr_"):
+            raise ValueError("That is no user's key.")
+        return super().get_prep_value(value)
+
+
+def new_key():
+    return f"usr_{uuid.uuid4().hex}"
+
+
+class Customer(AbstractBaseUser):
+    """A key of a form of its own, and activity that is worked out once for each instance."""
+
+    id = PrefixedKey(primary_key=True, max_length=40, default=new_key)
+    email = models.EmailField(unique=True)
+    status = models.CharField(max_length=10, default="open")
+
+    objects = Users()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ()
+
+    def __str__(self):
+        return self.email
+
+    @cached_property
+    def is_active(self):
+        return self.status == "open"

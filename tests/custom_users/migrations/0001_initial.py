@@ -3,6 +3,8 @@ import uuid
 import django.db.models.deletion
 from django.db import migrations, models
 
+import tests.custom_users.models
+
 PASSWORD = models.CharField(max_length=128, verbose_name="password")
 LAST_LOGIN = models.DateTimeField(blank=True, null=True, verbose_name="last login")
 
@@ -29,6 +31,25 @@ class Migration(migrations.Migration):
                 ("last_login", LAST_LOGIN),
                 ("handle", models.CharField(max_length=40, primary_key=True, serialize=False)),
                 ("second_factor", models.CharField(max_length=40)),
+            ],
+            options={"abstract": False},
+        ),
+        migrations.CreateModel(
+            name="Customer",
+            fields=[
+                ("password", PASSWORD),
+                ("last_login", LAST_LOGIN),
+                (
+                    "id",
+                    tests.custom_users.models.PrefixedKey(
+                        default=tests.custom_users.models.new_key,
+                        max_length=40,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                ("status", models.CharField(default="open", max_length=10)),
             ],
             options={"abstract": False},
         ),
