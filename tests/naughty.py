@@ -128,6 +128,12 @@ STRINGS = {
     # Size
     "a hundred thousand letters": "A" * 100_000,
     "a hundred thousand dots": "." * 100_000,
+    # Sorting them is quadratic (unicodedata.normalize).
+    "marks in the wrong order": "e" + "\u0301" * 24_000 + "\u0316" * 24_000,
+    "marks in the wrong order, after all": "e" + ("\u0301" * 250 + "\u0316" * 250),
+    "thirty thousand letters that grow": "\ufdfa" * 30_000,
+    "a long name": "anna" * 5_000,
+    "a name among spaces": " " * 50_000 + "anna" + " " * 50_000,
     "thirty thousand brackets": "[" * 30_000,
 }
 

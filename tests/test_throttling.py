@@ -1,6 +1,7 @@
 """The throttles: on by default, one bucket for one account, and closed when the cache is broken."""
 
 import time
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from tests.urls import WhoAmI
 from tests.urls import urlpatterns as usual_urls
 from token_lifecycle import lifecycle
 from token_lifecycle.authentication import StatelessSessionTokenAuthentication
+from token_lifecycle.serializers import USERNAME_LENGTH
 from token_lifecycle.testing import PASSWORD, UserFactory
 from token_lifecycle.throttling import (
     GuardedCache,
@@ -164,6 +166,39 @@ class TestObtain:
             assert not found or connection.vendor == "mysql" or spelling == "jose"
             expected = 401 if spelling == "jose" else 429
             assert sign_in(api, spelling).status_code == expected
+
+    @pytest.mark.parametrize(
+        "space", [" ", "\n", "\N{NO-BREAK SPACE}", "\N{IDEOGRAPHIC SPACE}"], ids=ascii
+    )
+    def test_a_name_in_more_space_than_a_name_may_have_is_still_that_name(self, api, rates, space):
+        rates(obtain_account="1/min")
+        assert sign_in(api, "anna").status_code == 401
+        for name in ("anna" + space * 5000, space * 5000 + "anna"):
+            assert sign_in(api, name).status_code == 429
+
+    @pytest.mark.parametrize(
+        "name",
+        ["e" + "\u0301" * 24_000 + "\u0316" * 24_000, "\ufdfa" * 30_000, "anna" * 25_000],
+        ids=["marks", "letters that grow", "long"],
+    )
+    def test_a_name_longer_than_any_is_refused_before_it_is_normalised(
+        self, api, rates, monkeypatch, name
+    ):
+        """Normalising runs of combining marks is quadratic: a hundred kilobytes took seconds."""
+        rates(obtain_account="1/min")
+        normalised = []
+        normalize = unicodedata.normalize
+
+        def watched(form, text):
+            normalised.append(text)
+            return normalize(form, text)
+
+        monkeypatch.setattr(unicodedata, "normalize", watched)
+        for _ in range(3):
+            response = sign_in(api, name)
+            assert response.status_code == 400
+            assert "username" in response.json()
+        assert max(map(len, normalised), default=0) <= USERNAME_LENGTH
 
     def test_one_network_of_ipv6_addresses_is_one_address(self, api, rates):
         rates(obtain_address="1/min")

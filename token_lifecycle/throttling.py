@@ -18,12 +18,14 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
 from .api_errors import ServiceUnavailable
 from .conf import app_settings
 from .device import client_address
+from .serializers import UsernameField
 
 logger = logging.getLogger("token_lifecycle")
 
@@ -138,9 +140,13 @@ class ObtainAccountThrottle(LifecycleThrottle):
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
         data = request.data
-        name = data.get(get_user_model().USERNAME_FIELD) if isinstance(data, dict) else None
-        if not isinstance(name, str):
-            return None  # no such account; the serializer refuses it
+        sent = data.get(get_user_model().USERNAME_FIELD) if isinstance(data, dict) else None
+        try:
+            # As the view will read it. Its bound comes before everything else: to normalise a
+            # hundred kilobytes of accents takes seconds, in which the whole process stands still.
+            name = UsernameField().run_validation(sent)
+        except ValidationError:
+            return None  # no such account; the view refuses it for the same reason
         return self.cache_key(_letters(name))
 
 
