@@ -2,8 +2,10 @@
 
 import json
 import re
+import sys
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 
 import jwt
 import pytest
@@ -15,6 +17,7 @@ from django.template import RequestContext, Template
 from django.test import RequestFactory, override_settings
 from django.urls import reverse
 from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.tokens import AccessToken
 
 from token_lifecycle import api_errors, exceptions, lifecycle, signals, tokens
@@ -206,27 +209,67 @@ def test_the_protected_views_answer_as_the_page_says(user):
     assert not get_user_model().objects.exists()
 
 
-def test_while_clients_move_both_kinds_of_token_work_but_no_ended_session(user):
-    authenticator = run(the("runs: migration")).OldOrNew()
+class TestTheMoveFromSimplejwt:
+    """The authenticator of ``docs/migrating.md``, while clients change over."""
 
-    def caller(access):
-        request = RequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {access}")
-        return authenticator.authenticate(request)[0]
+    @pytest.fixture
+    def caller(self):
+        authenticator = run(the("runs: migration")).OldOrNew()
 
-    issued = lifecycle.start_session(user)
-    assert caller(AccessToken.for_user(user)) == caller(issued.access) == user
-    for broken in ("x", issued.access[:-2]):
+        def caller(access, scheme="Bearer"):
+            request = RequestFactory().get("/", HTTP_AUTHORIZATION=f"{scheme} {access}")
+            found = authenticator.authenticate(request)
+            return found and found[0]
+
+        return caller
+
+    def test_both_kinds_of_token_work_and_a_broken_one_does_not(self, caller, user):
+        issued = lifecycle.start_session(user)
+        assert caller(AccessToken.for_user(user)) == caller(issued.access) == user
+        for broken in ("x", issued.access[:-2]):
+            with pytest.raises(api_errors.BearerRefused):
+                caller(broken)
+
+    def test_an_ended_session_does_not_come_back_through_simplejwt(self, caller, user):
+        issued = lifecycle.start_session(user)
+        lifecycle.revoke_session(issued.session.pk)
         with pytest.raises(api_errors.BearerRefused):
-            caller(broken)
-    lifecycle.revoke_session(issued.session.pk)
-    with pytest.raises(api_errors.BearerRefused):
-        caller(issued.access)
-    # Signed with the same key, and of a user that the session is not of: simplejwt would take it.
-    claims = tokens.parse_access(lifecycle.start_session(user).access)
-    forged = AccessToken.for_user(UserFactory())
-    forged["sid"], forged["auth_time"] = str(claims.session_id), forged["iat"]
-    with pytest.raises(api_errors.BearerRefused):
-        caller(forged)
+            caller(issued.access)
+        # Signed with the same key, and of a user the session is not of: simplejwt would take it.
+        claims = tokens.parse_access(lifecycle.start_session(user).access)
+        forged = AccessToken.for_user(UserFactory())
+        forged["sid"], forged["auth_time"] = str(claims.session_id), forged["iat"]
+        with pytest.raises(api_errors.BearerRefused):
+            caller(forged)
+
+    def test_another_scheme_is_simplejwts_alone(self, caller, user, monkeypatch):
+        monkeypatch.setattr(
+            "rest_framework_simplejwt.authentication.AUTH_HEADER_TYPE_BYTES", {b"JWT"}
+        )
+        old, issued = AccessToken.for_user(user), lifecycle.start_session(user)
+        assert caller(old, "JWT") == caller(issued.access) == user
+        with pytest.raises(InvalidToken):
+            caller(issued.access, "JWT")
+        with pytest.raises(InvalidToken):
+            caller("x", "JWT")
+        with pytest.raises(api_errors.BearerRefused):
+            caller(old)
+        assert caller("a", "Basic") is None
+
+
+def test_the_strategy_for_allauth_hands_out_tokens_that_work(api, user, monkeypatch):
+    # allauth brings a session of its own to each request, and what follows is all it asks of us.
+    strategies = ModuleType("allauth.headless.tokens.strategies.sessions")
+    strategies.SessionTokenStrategy = object
+    monkeypatch.setitem(sys.modules, strategies.__name__, strategies)
+    strategy = run(the("runs: allauth")).LifecycleStrategy()
+    request = RequestFactory().post("/")
+    request.user = user
+    payload = strategy.create_access_token_payload(request)
+    api.credentials(HTTP_AUTHORIZATION=f"Bearer {payload['access_token']}")
+    assert api.get("/whoami/").status_code == 200
+    assert api.post("/auth/refresh/", {"refresh": payload["refresh_token"]}).status_code == 200
+    assert payload["expires_in"] == 900
 
 
 def test_the_view_for_another_site_gives_a_csrf_token_that_is_not_stored():
