@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, connection, models, transaction
 
+from token_lifecycle import lifecycle
 from token_lifecycle.models import (
     EventKind,
     RevocationReason,
@@ -14,7 +15,7 @@ from token_lifecycle.models import (
     SessionStatus,
     new_session_id,
 )
-from token_lifecycle.testing import SessionFactory
+from token_lifecycle.testing import SessionFactory, UserFactory
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -126,3 +127,48 @@ def test_the_trail_has_no_constraint_that_would_make_anybody_wait():
 
 def test_deleting_a_user_leaves_the_sessions():
     assert Session._meta.get_field("user").remote_field.on_delete is models.SET_NULL
+
+
+def saved(session):
+    session.save()
+
+
+def saved_with_its_end(session):
+    session.save(update_fields=["device_name", "revoked_at"])
+
+
+def updated_in_bulk(session):
+    Session.objects.bulk_update([session], ["device_name", "generation"])
+
+
+def updated_or_created(session):
+    """Django saves every date with it, for one might set itself."""
+    Session.objects.update_or_create(pk=session.pk, defaults={"revoked_at": None})
+
+
+@pytest.mark.parametrize("write", [saved, saved_with_its_end, updated_in_bulk, updated_or_created])
+@pytest.mark.django_db
+def test_an_instance_read_earlier_brings_back_neither_a_session_nor_its_generation(write):
+    issued = lifecycle.start_session(UserFactory())
+    stale = Session.objects.get(pk=issued.session.pk)
+    lifecycle.rotate(issued.refresh)
+    lifecycle.revoke_session(stale.pk)
+    before = Session.objects.filter(pk=stale.pk).values().get()
+    stale.device_name = "Anna's phone"
+    with pytest.raises(TypeError, match="auth_method, device_name"):
+        write(stale)
+    assert Session.objects.filter(pk=stale.pk).values().get() == before
+
+
+@pytest.mark.django_db
+def test_what_describes_a_session_can_be_saved_and_a_new_one_whole():
+    session = SessionFactory.build(user=UserFactory())
+    session.save()
+    session.device_name, session.auth_method = "Anna's phone", "passkey"
+    session.save(update_fields=["device_name"])
+    Session.objects.bulk_update([session], ["auth_method"])
+    session.refresh_from_db()
+    assert (session.device_name, session.auth_method) == ("Anna's phone", "passkey")
+    session.delete()
+    session.save(force_insert=True)
+    assert Session.objects.filter(pk=session.pk).exists()

@@ -26,7 +26,7 @@ from tests.browser.conftest import missing
 from tests.catalogues import FOLDER, LANGUAGES, entries_of, header_of, kept_in, path_of
 from tests.test_admin import EVENTS, LIST, all_of, hidden_fields, page_of, select
 from tests.test_commands import run
-from token_lifecycle import api_errors, exceptions
+from token_lifecycle import api_errors, exceptions, lifecycle
 from token_lifecycle.admin import counting
 from token_lifecycle.models import EventKind, RevocationReason, SessionEvent, SessionStatus
 from token_lifecycle.testing import SessionFactory, UserFactory, authorization, sign_in
@@ -241,9 +241,7 @@ REFUSALS = {
 
 def ended_sign_in(user):
     issued = sign_in(Client(), user)
-    issued.session.revoked_at = timezone.now()
-    issued.session.revocation_reason = RevocationReason.LOGOUT
-    issued.session.save()
+    lifecycle.revoke_session(issued.session.pk)
     return issued
 
 

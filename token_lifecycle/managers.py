@@ -7,7 +7,7 @@ not have heard of a revocation yet.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -53,9 +53,35 @@ ACCESS_COLUMNS = (
     "auth_hash_next",
 )
 
+#: What only describes a session: an instance may be saved with these columns and no other.
+DESCRIPTIVE_COLUMNS = frozenset({"device_name", "auth_method"})
+
+
+def require_descriptive(columns: Iterable[str] | None) -> None:
+    """Refuse to write an instance over its row, which has gone on since it was read.
+
+    An older end and an older generation would revive an ended session.
+
+    :raises TypeError: unless ``columns`` are ``DESCRIPTIVE_COLUMNS``.
+    """
+    if columns is None or not DESCRIPTIVE_COLUMNS.issuperset(columns):
+        raise TypeError(
+            "A session cannot be saved over its row: that may have been refreshed or ended since"
+            " it was read. Save one with update_fields=[...] of"
+            f" {', '.join(sorted(DESCRIPTIVE_COLUMNS))}, and end one with revoke_session()."
+        )
+
 
 class SessionQuerySet(QuerySet["Session"]):
     """Sets of sessions. ``now`` is passed in, counts come back."""
+
+    def bulk_update(
+        self, objs: Iterable[Session], fields: Iterable[str], batch_size: int | None = None
+    ) -> int:
+        """What Django's does, with columns that only describe (``Session.save``)."""
+        fields = list(fields)
+        require_descriptive(fields)
+        return super().bulk_update(objs, fields, batch_size)
 
     def live(self, now: datetime) -> SessionQuerySet:
         """Neither ended, alone or with everybody, nor past a limit."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -16,7 +17,13 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .device import DEVICE_NAME_LENGTH, USER_AGENT_LENGTH
-from .managers import CutoffManager, RevocationNoticeManager, SessionEventManager, SessionManager
+from .managers import (
+    CutoffManager,
+    RevocationNoticeManager,
+    SessionEventManager,
+    SessionManager,
+    require_descriptive,
+)
 
 if sys.version_info >= (3, 14):
     from uuid import uuid7
@@ -123,6 +130,15 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    def save(self, **options: Any) -> None:
+        """Insert a session; of one that is stored, save ``update_fields`` that only describe it.
+
+        :raises TypeError: the rest belongs to the verbs (``require_descriptive``).
+        """
+        if not (self._state.adding or options.get("force_insert")):
+            require_descriptive(options.get("update_fields"))
+        super().save(**options)
 
     def status(self, now: datetime) -> SessionStatus:
         """What the session is at ``now``."""

@@ -51,6 +51,7 @@ class SessionFactory(factory.django.DjangoModelFactory[Session]):
 
     class Meta:
         model = Session
+        skip_postgeneration_save = True
 
     class Params:
         idle = factory.Trait(
