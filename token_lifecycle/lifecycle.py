@@ -2,7 +2,7 @@
 
 Each verb reads the clock once (``now``; tests pass it in), writes, commits, tells, and only then
 raises: DRF rolls an atomic request back when an error is raised, and a revocation that rolls
-itself back is none. ``rotate`` and ``prune`` have rooms of their own.
+itself back is none. ``start_session``, ``rotate`` and ``prune`` have rooms of their own.
 """
 
 from __future__ import annotations
@@ -11,29 +11,22 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
-from django.db.models import F
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import binding, journal, signals, tokens
+from . import journal, tokens
 from .conf import app_settings
 from .device import Device
 from .everybody import revoke_everybody, sweep
-from .exceptions import (
-    SessionLimitReached,
-    SessionRevoked,
-    TokenInvalid,
-    TokenRefused,
-    UserInactive,
-)
+from .exceptions import SessionRevoked, TokenInvalid, TokenRefused, UserInactive
 from .feed import feed
-from .issuing import IssuedTokens, extra_claims, issue
+from .issuing import IssuedTokens
 from .managers import SessionQuerySet
-from .models import EventKind, RevocationReason, Session
+from .models import RevocationReason, Session
 from .pruning import Pruned, prune
 from .refresh import rotate
 from .revocation import Standing
+from .starting import start_session
 from .tokens import AccessClaims
 from .user_changes import keep_session, password_matches
 
@@ -53,98 +46,6 @@ __all__ = [
     "start_session",
     "sweep",
 ]
-
-
-# Start
-
-
-@sensitive_variables()
-def start_session(
-    user: Any,
-    *,
-    device: Device | None = None,
-    auth_method: str = "password",
-    lifetime: timedelta | None = None,
-    now: datetime | None = None,
-) -> IssuedTokens:
-    """Start a session for a user who has just proved their identity, by whatever means.
-
-    ``auth_method`` names the means, for the user and for staff. ``lifetime`` replaces
-    ``SESSION_LIFETIME`` for this session (a shared computer, "remember me").
-
-    :raises UserInactive: the user is deactivated.
-    :raises SessionLimitReached: the user is at the limit and the policy is ``"refuse"``.
-    :raises Unavailable: the database kept choosing other writers; nothing was written.
-    """
-    now = now or timezone.now()
-    if not user.is_active:
-        raise UserInactive
-    secret = tokens.new_secret()
-    session = _new_session(user, secret, device or Device(), auth_method, lifetime, now)
-    extra = extra_claims(session)  # before the first write: a hook may fail
-
-    def work() -> bool:
-        if not _make_room(user, device, now):
-            return False
-        session.save(force_insert=True, using=journal.database())
-        journal.record(EventKind.STARTED, session=session, device=device, now=now)
-        journal.announce(signals.session_started, session=session, user=user, device=device)
-        return True
-
-    if not journal.in_transaction(work):
-        raise SessionLimitReached
-    return issue(session, secret=secret, extra=extra, now=now)
-
-
-def _new_session(
-    user: Any,
-    secret: str,
-    device: Device,
-    auth_method: str,
-    lifetime: timedelta | None,
-    now: datetime,
-) -> Session:
-    """The row of a sign-in, not saved yet."""
-    expires_at = now + (app_settings.session_lifetime if lifetime is None else lifetime)
-    return Session(
-        user=user,
-        secret_digest=tokens.digest(secret),
-        # The instance whose password was just checked and not a fresh one: where the password was
-        # changed in between, this session must not outlive the change.
-        auth_hash=binding.auth_hash(user),
-        created_at=now,
-        rotated_at=now,
-        burst_started_at=now,
-        expires_at=expires_at,
-        idle_expires_at=min(now + app_settings.idle_timeout, expires_at),
-        ip_address=device.ip_address,
-        user_agent=device.user_agent,
-        device_name=device.name,
-        auth_method=auth_method,
-    )
-
-
-def _make_room(user: Any, device: Device | None, now: datetime) -> bool:
-    """Apply ``MAX_SESSIONS_PER_USER``; False where the user may have no further session."""
-    limit = app_settings.max_sessions_per_user
-    if limit is None:
-        return True
-    # Sign-ins of one user queue up here until this transaction ends. An UPDATE that changes
-    # nothing, because it locks on every database; a count followed by an insert let 11 of 2 in.
-    users = get_user_model()._base_manager.using(journal.database())
-    users.filter(pk=user.pk).update(password=F("password"))
-    live = Session.objects.primary().of(user).live(now).order_by("-created_at", "-pk")
-    # A locking read, which sees the newest rows under REPEATABLE READ too.
-    surplus = list(live.select_for_update().values_list("pk", flat=True)[limit - 1 :])
-    if surplus and app_settings.session_limit_policy == "refuse":
-        journal.record(EventKind.LIMIT_REACHED, user=user, device=device, now=now)
-        journal.announce(signals.session_limit_reached, user=user, limit=limit, device=device)
-        return False
-    if surplus:
-        oldest = Session.objects.primary().filter(pk__in=surplus)
-        reason = RevocationReason.SESSION_LIMIT
-        journal.end(oldest, reason=reason, now=now, user=user, device=device)
-    return True
 
 
 # Check
