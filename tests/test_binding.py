@@ -1,10 +1,13 @@
 """What a refresh reads of a user, and what ties a session to the user's password."""
 
+import functools
+
 import pytest
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AbstractUser, User
 from django.db import models
 from django.test.utils import isolate_apps
+from django.utils.functional import cached_property
 
 from token_lifecycle import binding
 
@@ -66,6 +69,9 @@ def work_out(self, *args, **kwargs):
     "own",
     [
         {"is_active": property(work_out)},
+        {"is_active": cached_property(work_out)},
+        {"is_active": functools.cached_property(work_out)},
+        {"is_active": work_out},
         {"get_session_auth_hash": work_out},
         {"get_session_auth_fallback_hash": work_out},
         {"_get_session_auth_hash": work_out},

@@ -25,7 +25,7 @@ def run(suite, settings, **environment):
     )
 
 
-@pytest.mark.parametrize("model", ["Member", "Account", "Customer"])
+@pytest.mark.parametrize("model", ["Member", "Account", "Customer", "Guest", "Chief"])
 def test_a_session_lives_its_life_with_another_user_model(model):
     done = run("tests/custom_users/suite.py", "tests.settings_custom_user", CUSTOM_USER=model)
     assert done.returncode == 0, done.stdout + done.stderr

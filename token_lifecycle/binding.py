@@ -9,12 +9,11 @@ that the column is of no use against Django's own sessions.
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import FieldDoesNotExist
+from django.db.models.query_utils import DeferredAttribute
 
 HASH_METHODS = (
     "get_session_auth_hash",
@@ -38,19 +37,26 @@ def accepted_hashes(user: Any) -> tuple[str, ...]:
 def needed_columns(user_model: type[Any], user_id_field: str) -> tuple[str, ...] | None:
     """The user columns a refresh has to read; None where only the whole user will do.
 
-    A project may override how the hash is made or turn ``is_active`` into a property; what such
-    code reads cannot be known, and a deferred column would cost a query each.
+    A project may override how the hash is made, or work ``is_active`` out; what such code reads
+    cannot be known, and a deferred column would cost a query each.
     """
     if any(getattr(user_model, m) is not getattr(AbstractBaseUser, m) for m in HASH_METHODS):
         return None
     columns = {user_model._meta.pk.name, "password"}
     if user_id_field != "pk":
         columns.add(user_id_field)
-    if isinstance(getattr(user_model, "is_active", None), property):
+    if is_column(user_model, "is_active"):
+        columns.add("is_active")
+    elif not isinstance(
+        getattr(user_model, "is_active", None), bool
+    ):  # AbstractBaseUser's constant
         return None
-    with suppress(FieldDoesNotExist):  # then it is AbstractBaseUser's constant
-        columns.add(user_model._meta.get_field("is_active").name)
     return tuple(sorted(columns))
+
+
+def is_column(model: type[Any], name: str) -> bool:
+    """Whether an attribute is a column, and not worked out in whatever way from others."""
+    return isinstance(getattr(model, name, None), DeferredAttribute)
 
 
 def _fingerprint(value: str) -> str:

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tests.custom_users.models import Account, Chief, Guest, Member
+from tests.custom_users.models import Account, Chief, Customer, Guest, Member
 from token_lifecycle import binding, lifecycle, tokens
 from token_lifecycle.exceptions import TokenExpired, TokenInvalid, TokenRefused, UserInactive
 from token_lifecycle.models import RevocationReason, Session, SessionEvent
@@ -27,12 +27,13 @@ User = get_user_model()
 pytestmark = pytest.mark.django_db
 
 
-def only(model):
-    """Tests about one of the models do not exist for the others, which have nothing to skip."""
-    return lambda test: test if User is model else None
+def only(*models):
+    """Tests about some of the models do not exist for the others, which have nothing to skip."""
+    return lambda test: test if User in models else None
 
 
-members_only, accounts_only = only(Member), only(Account)
+members_only, accounts_only, customers_only = only(Member), only(Account), only(Customer)
+derived_only = only(Guest, Chief)
 
 
 @pytest.fixture
@@ -239,6 +240,66 @@ def test_a_subclass_re_hashes_without_harm(settings):
     settings.PASSWORD_HASHERS = ["tests.races.StrongHasher", *settings.PASSWORD_HASHERS]
     assert Chief.objects.get(pk=user.pk).check_password(PASSWORD)
     assert is_live(issued)
+
+
+# A user model that has its columns from another one
+
+
+@derived_only
+def test_a_password_that_is_changed_on_the_concrete_model_ends_sessions(user, issued):
+    change(Member.objects.get(pk=user.pk))
+    assert stored(issued).revocation_reason == RevocationReason.PASSWORD_CHANGE
+
+
+@derived_only
+@pytest.mark.parametrize("options", [{}, {"update_fields": ["left_at"]}])
+def test_who_leaves_by_the_concrete_model_is_out_at_once(user, issued, options):
+    leave(Member.objects.get(pk=user.pk), **options)
+    assert stored(issued).revocation_reason == RevocationReason.USER_DEACTIVATED
+
+
+@derived_only
+def test_who_is_deleted_by_the_concrete_model_leaves_an_ended_session(user, issued):
+    Member.objects.get(pk=user.pk).delete()
+    session = stored(issued)
+    assert (session.user, session.revocation_reason) == (None, RevocationReason.USER_DELETED)
+
+
+@derived_only
+def test_a_re_hash_by_the_concrete_model_logs_nobody_out(user, issued, settings):
+    settings.PASSWORD_HASHERS = ["tests.races.StrongHasher", *settings.PASSWORD_HASHERS]
+    member = Member.objects.get(pk=user.pk)
+    assert member.check_password(PASSWORD)
+    assert User.objects.get(pk=user.pk).password == member.password != user.password
+    assert is_live(issued)
+
+
+@derived_only
+def test_a_change_to_somebody_who_is_no_user_ends_nothing(user, issued):
+    other = Member(email="other@example.com", left_at=timezone.now())
+    change(other)
+    other.save()
+    other.delete()
+    assert is_live(issued)
+
+
+# Activity that is worked out once for each instance
+
+
+@customers_only
+def test_who_becomes_inactive_is_out_although_the_instance_remembers_otherwise(user, issued):
+    assert user.is_active
+    user.status = "closed"
+    user.save(update_fields=["status"])
+    assert stored(issued).revocation_reason == RevocationReason.USER_DEACTIVATED
+
+
+@customers_only
+def test_who_becomes_inactive_silently_is_found_out(issued):
+    User.objects.update(status="closed")
+    for use in (refresh, open_a_door):
+        with pytest.raises(UserInactive):
+            use(issued)
 
 
 # What sessions are tied to beside the password
