@@ -274,6 +274,35 @@ def test_no_secret_is_published(api, ring):
     assert not [name for key in keys for name in key if name in private]
 
 
+@pytest.mark.parametrize("algorithm", PAIRS)
+@pytest.mark.parametrize("in_a_ring", [True, False])
+def test_of_a_private_key_that_stands_where_the_public_one_should_only_the_public_half_is_published(
+    api, ring, settings, user, algorithm, in_a_ring
+):
+    private, _ = PAIRS[algorithm]
+    if in_a_ring:
+        ring(pair("x", algorithm, VERIFYING_KEY=private))
+    else:
+        keys = {"SIGNING_KEY": private, "VERIFYING_KEY": private}
+        settings.SIMPLE_JWT = {"ALGORITHM": algorithm, **keys}
+    (shown,) = api.get("/auth/jwks/").json()["keys"]
+    assert shown.keys() <= {"kty", "n", "e", "crv", "x", "y", "kid", "alg", "use"}
+    token = lifecycle.start_session(user).access
+    assert jwt.decode(token, jwt.PyJWK.from_dict(shown), algorithms=[algorithm])["sid"]
+
+
+@pytest.mark.parametrize("in_a_ring", [True, False])
+def test_keys_are_never_fetched(ring, settings, user, monkeypatch, in_a_ring):
+    """A server of keys that is down would be a refusal for good; and it would win over the ring."""
+    monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", lambda self: pytest.fail("it was asked"))
+    if in_a_ring:
+        ring(pair("new", "EdDSA"), secret("old", SECRETS[0]))
+    settings.SIMPLE_JWT = {"JWK_URL": "https://keys.example/jwks.json"}
+    issued = lifecycle.start_session(user)
+    assert tokens.parse_access(issued.access)
+    assert lifecycle.rotate(issued.refresh)
+
+
 def test_without_key_pairs_nothing_is_published(api):
     assert api.get("/auth/jwks/").json() == {"keys": []}
 

@@ -861,16 +861,6 @@ class TestRemembered:
         assert parse_refresh(token) == parse_refresh(token)
         assert len(decoded_by) == 2
 
-    def test_where_keys_are_fetched_every_token_is_verified_for_one_may_be_withdrawn(
-        self, decoded_by, settings, monkeypatch
-    ):
-        token = access()
-        backend = key_ring().signing.backend
-        monkeypatch.setattr(backend, "jwks_client", object())
-        monkeypatch.setattr(backend, "get_verifying_key", lambda _: settings.SECRET_KEY)
-        assert tokens.parse_access(token) == tokens.parse_access(token)
-        assert len(decoded_by) == 2
-
     def test_nobody_can_change_what_others_will_be_given(self):
         claims = tokens.parse_access(access()).claims
         with pytest.raises(TypeError):

@@ -43,6 +43,9 @@ UNDECODABLE = (TokenBackendError, ValueError, TypeError, OverflowError, Recursio
 #: What a key of a ring may say, and what of it is optional.
 FIELDS = ("KID", "ALGORITHM", "SIGNING_KEY", "VERIFYING_KEY", "NOT_AFTER")
 
+#: What of a public key others are told (RFC 7518 §6, RFC 8037 §2): the halves that are no secret.
+PUBLIC_MEMBERS = ("kty", "n", "e", "crv", "x", "y")
+
 NO_HEADER: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -107,10 +110,13 @@ class Key:
 
     def as_jwk(self) -> dict[str, Any]:
         """What verifies it, for others (RFC 7517). Only of a key for which ``is_public`` holds."""
-        algorithm = get_default_algorithms()[self.backend.algorithm]
+        algorithm: Any = get_default_algorithms()[self.backend.algorithm]
         key = algorithm.prepare_key(self.backend.verifying_key)
-        shown: dict[str, Any] = cast("Any", algorithm).to_jwk(key, as_dict=True)
-        shown.pop("key_ops", None)
+        # A private key verifies too, and somebody might have put it there.
+        if hasattr(key, "public_key"):
+            key = key.public_key()
+        told = algorithm.to_jwk(key, as_dict=True)
+        shown = {name: told[name] for name in PUBLIC_MEMBERS if name in told}
         named = {} if self.kid is None else {"kid": self.kid}
         return {**shown, **named, "use": "sig", "alg": self.backend.algorithm}
 
@@ -125,11 +131,6 @@ class KeyRing:
     def signing(self) -> Key:
         """The one that signs."""
         return self.keys[0]
-
-    @property
-    def is_fetched(self) -> bool:
-        """Whether its keys come from another server, which may withdraw them at any time."""
-        return self.signing.backend.jwks_client is not None
 
     @property
     def is_named(self) -> bool:
@@ -181,7 +182,6 @@ def _configured() -> KeyRing:
     common = (
         audience if audience is None or isinstance(audience, str) else tuple(audience),
         simple.get("ISSUER"),
-        simple.get("JWK_URL"),
         simple.get("JSON_ENCODER"),
     )
     if ring := app_settings.signing_keys:
@@ -200,7 +200,7 @@ def _configured() -> KeyRing:
 @lru_cache(maxsize=16)
 def _build(entries: tuple[Any, ...], *common: Any) -> KeyRing:
     """Cached: preparing a key, an RSA one above all, costs more than a signature."""
-    audience, issuer, jwk_url, json_encoder = common
+    audience, issuer, json_encoder = common
     encoder = import_string(json_encoder) if isinstance(json_encoder, str) else json_encoder
     keys = []
     for kid, algorithm, signing_key, verifying_key, not_after in entries:
@@ -210,7 +210,7 @@ def _build(entries: tuple[Any, ...], *common: Any) -> KeyRing:
             verifying_key or "",
             audience,
             issuer,
-            jwk_url,
+            None,  # fetched keys would win over these, and tokens without a name find none there
             ANY_AGE,
             encoder,
         )

@@ -204,10 +204,8 @@ def parse_access(text: object, *, any_age: bool = False) -> AccessClaims:
     """
     if not isinstance(text, str):
         raise TokenInvalid
-    ring = key_ring()
-    # A key that is fetched may be withdrawn, and that has to be noticed.
-    read = _read_access if ring.is_fetched else _remembered_access
-    access = read(text, ring, user_id_claim(), _token_type_claim(), _jti_claim())
+    names = (user_id_claim(), _token_type_claim(), _jti_claim())
+    access = _remembered_access(text, key_ring(), *names)
     now, leeway = datetime.now(UTC), app_settings.leeway
     if _latest(access.claims, "iat", "nbf") > now + leeway:
         raise TokenNotYetValid
