@@ -62,8 +62,8 @@ GUARDS = [
     Guard(
         promise="access and refresh tokens exclude each other",
         file="tokens.py",
-        line="if claims.get(_token_type_claim()) != token_type:",
-        weaker="if _token_type_claim() not in claims:",
+        line="if claims.get(token_type_claim()) != token_type:",
+        weaker="if token_type_claim() not in claims:",
         tests=(
             "test_tokens.py::TestStrictness::test_other_things_signed_with_the_same_key_are_refused",
         ),

@@ -46,9 +46,9 @@ from tests.browsing import COOKIE, Browser
 from tests.forging import rows
 from tests.naughty import STRINGS, as_header
 from token_lifecycle import lifecycle
+from token_lifecycle.claims import UNSTORABLE
 from token_lifecycle.models import Session
 from token_lifecycle.testing import PASSWORD, UserFactory
-from token_lifecycle.tokens import UNSTORABLE
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 WHOAMI = "/whoami/"

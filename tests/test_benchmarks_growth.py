@@ -14,7 +14,7 @@ from benchmarks import growth_report
 from benchmarks.growth_data import Sessions
 from benchmarks.growth_measures import Times, slowing
 from tests.sign_ins import START
-from token_lifecycle import tokens
+from token_lifecycle import claims
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,7 +30,7 @@ def test_the_ids_are_uuids_of_version_7_in_the_order_of_the_sign_ins():
 
 
 def test_a_secret_has_the_form_of_those_that_the_app_makes():
-    assert tokens.SECRET.fullmatch(SESSIONS.secret(7))
+    assert claims.SECRET.fullmatch(SESSIONS.secret(7))
     assert SESSIONS.secret(7) != SESSIONS.secret(8)
 
 

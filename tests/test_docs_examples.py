@@ -183,7 +183,7 @@ def test_the_claims_hook_adds_claims(user):
     with override_settings(TOKEN_LIFECYCLE={"ACCESS_CLAIMS": run(the("runs: claims")).claims}):
         issued = lifecycle.start_session(user)
     claims = tokens.parse_access(issued.access).claims
-    assert (claims["staff"], claims["amr"]) == (False, ["password"])
+    assert (claims["staff"], claims["amr"]) == (False, ("password",))
 
 
 def test_the_protected_views_answer_as_the_page_says(user):

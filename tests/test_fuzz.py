@@ -42,9 +42,9 @@ def test_a_token_that_nobody_signed_is_noticed_where_it_is_accepted(monkeypatch)
 @pytest.mark.parametrize(
     ("changed", "weaker"),
     [
-        ({"gen": True}, {"_generation": lambda claims: claims["gen"]}),
-        ({"sec": "short"}, {"_secret": lambda claims: claims["sec"]}),
-        ({"user_id": "\0"}, {"_text": lambda claims, name, length: claims[name]}),
+        ({"gen": True}, {"read_generation": lambda claims: claims["gen"]}),
+        ({"sec": "short"}, {"read_secret": lambda claims: claims["sec"]}),
+        ({"user_id": "\0"}, {"read_text": lambda claims, name, length: claims[name]}),
     ],
     ids=["gen", "sec", "user_id"],
 )

@@ -21,6 +21,7 @@ from tests.sign_ins import (
     stored,
 )
 from token_lifecycle import lifecycle, refresh, tokens
+from token_lifecycle.claims import MAX_GENERATION
 from token_lifecycle.device import Device
 from token_lifecycle.exceptions import (
     SessionExpired,
@@ -160,7 +161,7 @@ def test_the_next_generation_of_the_largest_token_still_fits_the_column(issued):
     token = tokens.mint_refresh(
         session_id=issued.session.pk,
         user_id=str(issued.session.user_id),
-        generation=tokens.MAX_GENERATION,
+        generation=MAX_GENERATION,
         secret=secret,
         issued_at=START,
         expires_at=START + IDLE,

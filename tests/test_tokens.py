@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.forging import HEADER, claims_of, decoded, forge, reforged, segment
 from token_lifecycle import tokens
+from token_lifecycle.claims import MAX_GENERATION, MAX_USER_ID_LENGTH
 from token_lifecycle.exceptions import TokenExpired, TokenInvalid, TokenRefused
 from token_lifecycle.keys import key_ring
 
@@ -92,7 +93,7 @@ class TestWhatIsSigned:
         claims = claims_of(refresh())
         assert len(claims.pop("jti")) == 22
         assert claims == {
-            "token_type": "refresh",
+            "token_type": "session_refresh",
             "exp": int((NOW + timedelta(days=14)).timestamp()),
             "iat": int(NOW.timestamp()),
             "sid": str(SESSION),
@@ -253,7 +254,8 @@ WRONG_CLAIMS = [
     *(("access", "auth_time", value) for value in INT_LIKE),
     *(("refresh", "gen", value) for value in (*INT_LIKE, 0, 2**31 - 1, 2**31, 2**63)),
     *(("refresh", "sec", value) for value in (*TEXT_LIKE, "a" * 21, "a" * 23, "é" * 22, "+" * 22)),
-    ("access", "token_type", "refresh"),
+    ("access", "token_type", "session_refresh"),
+    ("refresh", "token_type", "refresh"),
     ("refresh", "token_type", "access"),
     *((kind, "token_type", value) for kind in ALL for value in (*TEXT_LIKE, "sliding", "Access")),
     # Another service that signs with this key.
@@ -518,7 +520,7 @@ class TestAnything:
         except (TokenInvalid, TokenExpired):
             return
         assert isinstance(claims.session_id, UUID)
-        assert 0 < len(claims.user_id) <= tokens.MAX_USER_ID_LENGTH
+        assert 0 < len(claims.user_id) <= MAX_USER_ID_LENGTH
         assert claims.expires_at > NOW
         assert claims.auth_time.tzinfo is UTC
 
@@ -530,8 +532,8 @@ class TestAnything:
         except TokenInvalid:
             return
         assert isinstance(token.session_id, UUID)
-        assert 0 < len(token.user_id) <= tokens.MAX_USER_ID_LENGTH
-        assert 1 <= token.generation <= tokens.MAX_GENERATION
+        assert 0 < len(token.user_id) <= MAX_USER_ID_LENGTH
+        assert 1 <= token.generation <= MAX_GENERATION
         assert len(token.secret) == 22
         assert token.expired is (token.expires_at <= NOW)
 
@@ -865,3 +867,25 @@ class TestRemembered:
         claims = tokens.parse_access(access()).claims
         with pytest.raises(TypeError):
             claims["user_id"] = "8"
+
+    def test_what_is_inside_of_a_claim_can_not_be_changed_either(self):
+        extra = {"roles": ["staff"], "shop": {"ids": [1, {"a": 2}]}}
+        claims = tokens.parse_access(access(extra=extra)).claims
+        assert claims["roles"] == ("staff",)
+        with pytest.raises(TypeError):
+            claims["shop"]["x"] = 1
+        with pytest.raises(TypeError):
+            claims["shop"]["ids"][1]["a"] = 3
+        with pytest.raises(AttributeError):
+            claims["shop"]["ids"].append(2)
+
+    @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+    def test_claims_nested_deeper_than_anybody_meant_are_refused(self, opening, closing):
+        payload = json.dumps(claims_of(access()))
+        for depth in (200, 450, 900, 1500, 2900):
+            nested = opening * depth + "1" + closing * depth
+            token = forge(payload[:-1] + ', "x": ' + nested + "}")
+            try:
+                tokens.parse_access(token)
+            except TokenInvalid:
+                continue

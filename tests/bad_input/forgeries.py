@@ -209,7 +209,7 @@ FORGERIES = {
     # Whose and what for
     "token_type missing": claims("token_type"),
     "token_type null": claims(token_type=None),
-    "token_type list": claims(token_type=["access", "refresh"]),
+    "token_type list": claims(token_type=["access", "session_refresh"]),
     "token_type in another case": lambda t, o: reforged(
         t, token_type=claims_of(t)["token_type"].title()
     ),

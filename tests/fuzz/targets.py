@@ -30,7 +30,7 @@ from token_lifecycle.throttling import ObtainAccountThrottle, _letters
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 HEADER = b'{"alg":"HS256","typ":"JWT"}'
 CLAIMS = {
-    "token_type": "refresh",
+    "token_type": "session_refresh",
     "exp": 4_000_000_000,
     "iat": 1_700_000_000,
     "jti": "0123456789",
@@ -65,7 +65,7 @@ def _check_access(text, access):
 
 def _check_refresh(text, refresh):
     claims = _check_signature(text)
-    assert claims["token_type"] == "refresh"
+    assert claims["token_type"] == "session_refresh"
     assert refresh.generation == claims["gen"]
     assert type(claims["gen"]) is int
     assert 1 <= refresh.generation < 2**31 - 1
@@ -185,5 +185,6 @@ TARGETS = {target.__name__: target for target in SEEDS}
 WORDS = [
     *(f'"{name}":' for name in (*CLAIMS, "nbf", "iss", "aud", "alg", "typ", "kid", "crit", "b64")),
     *("true", "null", "NaN", "1e9", "-1", "1.5", "2147483648", "[]", "{}", "\\u0000", "\\ud800"),
-    *("HS256", "none", "access", "refresh", "Bearer ", "; ", ATTRIBUTES.name, "::ffff:", "%"),
+    *("HS256", "none", "access", "session_refresh", "Bearer ", "; ", ATTRIBUTES.name, "::ffff:"),
+    "%",
 ]
