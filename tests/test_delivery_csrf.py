@@ -1,6 +1,7 @@
 """Nothing another site makes a browser send does anything."""
 
 import json
+from io import BytesIO
 
 import pytest
 from django.middleware.csrf import _get_new_csrf_string
@@ -192,8 +193,14 @@ def test_a_request_without_a_body_needs_no_type(browser, length):
 
 
 def test_a_body_of_unknown_length_needs_a_type(browser):
-    chunked = {"CONTENT_TYPE": "text/plain", "HTTP_TRANSFER_ENCODING": "chunked"}
-    assert_answer(browser.send("logout/", **chunked), 415, "unsupported_media_type")
+    chunked = {
+        "CONTENT_TYPE": "text/plain",
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input_terminated": True,
+        "wsgi.input": BytesIO(b"x"),
+    }
+    response = browser.send("logout/", CONTENT_LENGTH="", **chunked)
+    assert_answer(response, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("body", [b"", b"--x\r\ngarbage", b"csrfmiddlewaretoken=x", b"{}"])

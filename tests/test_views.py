@@ -1,9 +1,11 @@
 """What the endpoints for API clients have in common: names, methods, challenges, errors."""
 
+from io import BytesIO
 from uuid import UUID
 
 import pytest
 from django.db import OperationalError, connection, connections
+from django.test import AsyncRequestFactory, Client
 from django.urls import include, path, resolve, reverse
 
 from tests.answers import (
@@ -101,10 +103,95 @@ class TestMethods:
         assert head.content == b""
         assert head["Content-Length"] == whole["Content-Length"]
 
-    @pytest.mark.parametrize("url", [OBTAIN, REFRESH, LOGOUT, LOGOUT_ALL])
-    def test_a_forgotten_slash_never_makes_a_client_send_its_secret_again(self, api, url):
-        response = api.post(url.rstrip("/"), {"refresh": "x"})
-        assert response.status_code not in (307, 308)
+    @pytest.mark.parametrize("url", [*ALL_URLS, "/browser/refresh/", "/browser/csrf/"])
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_a_forgotten_slash_is_no_redirect(self, api, settings, url, method):
+        """Or a client would send its secret once more, or a GET in place of its POST."""
+        assert settings.APPEND_SLASH
+        assert getattr(api, method)(url.rstrip("/"), {"refresh": "x"}).status_code == 404
+
+    def test_a_forgotten_slash_is_forgiven_as_ever_in_the_project_itself(self, api):
+        assert api.get("/whoami").status_code == 301
+
+    @pytest.mark.parametrize("url", [OBTAIN, "/browser/obtain/"])
+    @pytest.mark.parametrize("method", ["get", "head", "options", "put"])
+    def test_what_is_no_sign_in_uses_up_no_tries(self, api, options, url, method):
+        """Or a picture on any page would lock its visitors out."""
+        options(THROTTLE_RATES={"obtain_address": "1/min"})
+        for _ in range(3):
+            getattr(api, method)(url)
+        body = {"username": "nobody", "password": "x"}
+        assert_answer(api.post(OBTAIN, body), 401, "invalid_credentials")
+
+    @pytest.mark.parametrize(
+        ("name", "allowed"), [("csrf", "GET"), ("refresh", "POST"), ("session-list", "GET")]
+    )
+    @pytest.mark.parametrize("method", ["PUT", "PATCH"])
+    def test_a_wrong_method_is_told_so_before_anything_is_asked_for(self, name, allowed, method):
+        """Neither a CSRF token nor a bearer makes it a right one."""
+        client = Client(enforce_csrf_checks=True)
+        response = client.generic(method, reverse(f"token_lifecycle_browser:{name}"), "{}")
+        assert_answer(response, 405, "method_not_allowed")
+        assert allowed in response["Allow"]
+
+
+class TestChunks:
+    """A body with ``Transfer-Encoding`` and no length, which Django takes for an empty one."""
+
+    BODY = b'{"keep_current": true}'
+
+    def log_out_others(self, api, **extra):
+        chunked = {
+            "CONTENT_LENGTH": "",
+            "HTTP_TRANSFER_ENCODING": "chunked",
+            "wsgi.input": BytesIO(self.BODY),
+        }
+        return api.generic("POST", LOGOUT_ALL, b"", "application/json", **{**chunked, **extra})
+
+    def test_what_cannot_be_read_is_refused_and_not_taken_for_nothing(self, api, user):
+        sign_in(api, user)
+        before = rows()
+        assert_answer(self.log_out_others(api), 411, "length_required")
+        assert rows() == before
+
+    def test_what_the_server_says_the_end_of_is_read(self, api, user):
+        sign_in(api, user)
+        response = self.log_out_others(api, **{"wsgi.input_terminated": True})
+        assert_answer(response, 200)
+        assert response.json() == {"revoked": 0}
+
+    def test_no_more_of_it_is_read_than_is_bearable(self, api, user, settings):
+        settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
+        sign_in(api, user)
+        stream = BytesIO(self.BODY)
+        endless = {"wsgi.input_terminated": True, "wsgi.input": stream}
+        assert_answer(self.log_out_others(api, **endless), 413, "too_large")
+        assert stream.tell() == 11
+
+    def test_one_without_any_limit_is_read_as_the_project_wants_it(self, api, user, settings):
+        settings.DATA_UPLOAD_MAX_MEMORY_SIZE = None
+        sign_in(api, user)
+        response = self.log_out_others(api, **{"wsgi.input_terminated": True})
+        assert response.json() == {"revoked": 0}
+
+    def test_one_that_breaks_off_is_malformed(self, api, user):
+        class Broken(BytesIO):
+            def read(self, *size):
+                raise OSError
+
+        sign_in(api, user)
+        broken = {"wsgi.input_terminated": True, "wsgi.input": Broken()}
+        assert_answer(self.log_out_others(api, **broken), 400, "parse_error")
+
+    def test_under_asgi_it_is_read(self, user):
+        issued = lifecycle.start_session(user)
+        headers = {"Authorization": f"Bearer {issued.access}", "Transfer-Encoding": "chunked"}
+        request = AsyncRequestFactory().generic(
+            "POST", LOGOUT_ALL, self.BODY, "application/json", headers=headers
+        )
+        del request.META["CONTENT_LENGTH"]
+        response = resolve(LOGOUT_ALL).func(request)
+        assert response.data == {"revoked": 0}
 
 
 class TestDatabase:

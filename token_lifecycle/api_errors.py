@@ -69,6 +69,14 @@ class PayloadTooLarge(exceptions.APIException):
     default_detail = gettext_lazy("The request body is too large.")
 
 
+class LengthRequired(exceptions.APIException):
+    """411: a body came in chunks, and the server that took it cannot say where it ends."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_code = "length_required"
+    default_detail = gettext_lazy("The request is not valid.")
+
+
 class InvalidCredentials(exceptions.AuthenticationFailed):
     """401, the same bytes for an unknown user, a wrong password and an inactive user."""
 

@@ -4,22 +4,51 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from typing import IO, Any, NoReturn
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import UnreadablePostError
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, UnreadablePostError
 from django.utils.translation import gettext
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
-from .api_errors import PayloadTooLarge
+from .api_errors import LengthRequired, PayloadTooLarge
 
 
 def media_type(request: Any) -> str:
     """What a request says its body is, without parameters; empty where it does not say."""
     mime, _, _ = request.content_type.partition(";")
     return str(mime.strip().lower())
+
+
+def settle_length(request: HttpRequest) -> None:
+    """Let Django see a body that came in chunks and whose length nobody has told.
+
+    Django and REST framework would take it for an empty one, without a word: a member that says
+    "all but this session" would be lost on the way.
+
+    :raises LengthRequired: nobody can say where the body ends; ParseError: it ends too early.
+    """
+    meta = request.META
+    if "HTTP_TRANSFER_ENCODING" not in meta or meta.get("CONTENT_LENGTH"):
+        return
+    if isinstance(request, ASGIRequest):
+        stream: Any = request  # Django has read it to its end
+    elif meta.get("wsgi.input_terminated"):
+        stream = meta["wsgi.input"]  # the server says that its stream ends where the body does
+    else:
+        raise LengthRequired
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    try:
+        body = stream.read() if limit is None else stream.read(limit + 1)
+    except OSError:
+        raise ParseError(gettext("Malformed JSON.")) from None
+    meta["CONTENT_LENGTH"] = str(len(body))
+    # As HttpRequest.body leaves them.
+    request._body, request._stream = body, BytesIO(body)
 
 
 class StrictJSONParser(BaseParser):

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views.decorators.common import no_append_slash
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import status
@@ -40,7 +41,7 @@ from .device import Device
 from .exceptions import SessionLimitReached, TokenRefused
 from .lifecycle import IssuedTokens
 from .models import RevocationReason, Session
-from .parsers import StrictJSONParser, media_type
+from .parsers import StrictJSONParser, media_type, settle_length
 from .serializers import (
     ObtainSerializer,
 )
@@ -84,12 +85,14 @@ class LifecycleView(APIView):
     def as_view(cls, **initkwargs: Any) -> Any:
         """A view outside of any request-wide transaction, whatever ``ATOMIC_REQUESTS`` says.
 
-        The revocation that a refusal writes must not be rolled back with the refusal.
+        The revocation that a refusal writes must not be rolled back with the refusal. And no
+        ``APPEND_SLASH``.
         """
         view = super().as_view(**initkwargs)
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
-        return view
+        # A redirect would come after the secret has been sent to the wrong place (RFC 9700 §4.12).
+        return no_append_slash(view)
 
     @sensitive_variables()  # passwords and tokens, which an error report would show
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -98,7 +101,10 @@ class LifecycleView(APIView):
         return super().dispatch(request, **ours)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method not in self.allowed_methods:
+            self.http_method_not_allowed(request)
         if request.method not in SAFE_METHODS:
+            settle_length(request._request)
             self.delivery.check(request)
         super().initial(request, *args, **kwargs)
 
@@ -119,6 +125,9 @@ class LifecycleView(APIView):
         return super().get_authenticate_header(request) or CHALLENGE
 
     def check_throttles(self, request: Request) -> None:
+        # Who only asks about an endpoint (OPTIONS) uses up no tries: a picture could do that.
+        if request.method in SAFE_METHODS:
+            return
         # Up to the first refusal: an address over its limit uses up no tries of an account.
         for throttle in self.get_throttles():
             self.ask(throttle)

@@ -134,6 +134,10 @@ def too_large(caller, settings, **_):
     caller.body = json.dumps({"refresh": "x" * 100}).encode()
 
 
+def in_chunks(caller, **_):
+    caller.headers |= {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+
+
 def of_another_type(caller, **_):
     caller.headers["CONTENT_TYPE"], caller.body = "application/xml", b"<a/>"
 
@@ -211,6 +215,7 @@ def happened(what):
 PROVOKED = {code: happened(what) for what, code in REFUSED} | {
     "invalid": invalid,
     "parse_error": malformed,
+    "length_required": in_chunks,
     "too_large": too_large,
     "unsupported_media_type": of_another_type,
     "invalid_credentials": wrong_password,

@@ -11,6 +11,7 @@ from ... import exceptions as ours
 from ...api_errors import (
     CsrfFailed,
     InvalidCredentials,
+    LengthRequired,
     PayloadTooLarge,
     ServiceUnavailable,
 )
@@ -127,12 +128,18 @@ def bad_body(*fields: str) -> Answers:
             MALFORMED,
             fields=(*fields, "non_field_errors"),
         ),
+        **length_required(),
         "413": refusal("The body is too large.", PayloadTooLarge.default_code),
         "415": refusal(
             "The body is not `application/json`, or compressed.",
             drf.UnsupportedMediaType.default_code,
         ),
     }
+
+
+def length_required() -> Answers:
+    described = "A body in chunks, and the server that took it does not say where it ends."
+    return {"411": refusal(described, LengthRequired.default_code)}
 
 
 def bad_credentials() -> Answers:

@@ -13,6 +13,7 @@ from .answers import (
     bad_body,
     done,
     forbidden,
+    length_required,
     not_found,
     ok,
     refusal,
@@ -82,7 +83,7 @@ def session_detail(*, cookie: bool) -> Operation:
 
 def session_end(*, cookie: bool) -> Operation:
     # Browsers' requests are looked at before they are let in, their bodies as well.
-    checked = [forbidden(cookie=True), bad_body()] if cookie else []
+    checked = [forbidden(cookie=True), bad_body()] if cookie else [length_required()]
     return Operation(
         name="session_end",
         summary="End one of the caller's sessions",
