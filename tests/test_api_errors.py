@@ -14,6 +14,7 @@ from token_lifecycle.api_errors import (
     PayloadTooLarge,
     ServiceUnavailable,
     exception_handler,
+    refusing_bearers,
 )
 
 REFUSALS = [
@@ -121,6 +122,17 @@ def test_errors_of_no_field_have_a_name_too():
     assert response.data["non_field_errors"] == ["No object."]
 
 
+@pytest.mark.parametrize("name", ["detail", "code", "non_field_errors", "errors"])
+@pytest.mark.parametrize("key", ["detail", "code", "errors"])
+def test_detail_and_code_are_ours_whatever_a_project_calls_its_errors(settings, key, name):
+    settings.REST_FRAMEWORK = {"NON_FIELD_ERRORS_KEY": key}
+    response = answer(drf.ValidationError({name: ["No object."]}))
+    assert response.data["detail"] == "The request is not valid."
+    assert response.data["code"] == "invalid"
+    if name == key:
+        assert response.data["non_field_errors"] == ["No object."]
+
+
 def test_an_error_with_several_sentences_has_its_code_beside_them():
     response = answer(drf.APIException(["One.", "Two."], code="both"))
     assert response.data == {"detail": ["One.", "Two."], "code": ["both", "both"]}
@@ -148,6 +160,16 @@ def test_a_refused_bearer_has_one_of_four_codes_under_any_exception_handler(erro
     assert refused.status_code == 401
     assert refused.detail["code"] == code
     assert refused.detail["detail"]
+
+
+@pytest.mark.parametrize("cause", [OperationalError("gone"), exceptions.Unavailable()], ids=repr)
+def test_why_nothing_can_say_whether_a_session_is_live_is_logged_once(caplog, cause):
+    with pytest.raises(ServiceUnavailable) as raised, refusing_bearers():
+        raise cause
+    answer(raised.value)
+    (record,) = [record for record in caplog.records if record.name == "token_lifecycle"]
+    assert record.levelname == "ERROR"
+    assert record.exc_info[1] is cause
 
 
 def test_every_error_of_the_tree_has_an_answer():

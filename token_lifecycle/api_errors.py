@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import exceptions, status
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from .conf import app_settings
 from .database_errors import is_unavailable
@@ -103,7 +104,7 @@ def refusing_bearers() -> Iterator[None]:
     except TokenRefused as error:
         raise BearerRefused(error) from error
     except (OperationalError, InterfaceError, Unavailable) as error:
-        raise ServiceUnavailable from error
+        raise _unavailable(error) from error
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -141,10 +142,9 @@ def _translate(exc: Exception) -> Exception:
         case SessionLimitReached():
             return exceptions.PermissionDenied(_(str(exc)), exc.code)
         case Unavailable():
-            return ServiceUnavailable()
+            return _unavailable(exc)
         case OperationalError() | InterfaceError() | InternalError() if is_unavailable(exc):
-            logger.error("the database did not answer", exc_info=exc)
-            return ServiceUnavailable()
+            return _unavailable(exc)
         case TokenLifecycleError():
             return exceptions.APIException(_(str(exc)), exc.code)
         case RequestDataTooBig():
@@ -157,11 +157,21 @@ def _translate(exc: Exception) -> Exception:
             return exc
 
 
+def _unavailable(error: Exception) -> ServiceUnavailable:
+    """The answer to ``error``; the log has the reason, once, for the answer tells none."""
+    logger.error("the database did not answer", exc_info=error)
+    return ServiceUnavailable()
+
+
 def _body(exc: Exception, data: Any) -> Any:
     """Field errors stay where simplejwt's clients look for them; ``detail`` and ``code`` join."""
     if isinstance(exc, exceptions.ValidationError):
-        fields = data if isinstance(data, dict) else {"non_field_errors": data}
-        return {"detail": _("The request is not valid."), "code": "invalid", **fields}
+        # Under one name, whatever the project calls it; and nothing takes the place of the code.
+        of_none = api_settings.NON_FIELD_ERRORS_KEY
+        fields = data if isinstance(data, dict) else {of_none: data}
+        named = {"non_field_errors" if name == of_none else name: fields[name] for name in fields}
+        ours = {"detail": _("The request is not valid."), "code": "invalid"}
+        return {**ours, **named, **ours}
     code = exc.get_codes() if isinstance(exc, exceptions.APIException) else "error"
     if isinstance(data, dict):
         return {**data, "code": data.get("code", code)}
