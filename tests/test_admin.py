@@ -18,7 +18,15 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from token_lifecycle import lifecycle
-from token_lifecycle.admin import SessionAdmin, columns, confirming, deleting, searching
+from token_lifecycle.admin import (
+    SessionAdmin,
+    columns,
+    confirming,
+    counting,
+    deleting,
+    ending,
+    searching,
+)
 from token_lifecycle.admin.filters import CONDITIONS
 from token_lifecycle.models import EventKind, RevocationReason, Session, SessionEvent, SessionStatus
 from token_lifecycle.testing import SessionFactory, UserFactory, authorization, sign_in
@@ -128,6 +136,8 @@ def is_ended(session):
 # Who may do what
 
 LOGIN, REFUSED, SHOWN, ENDED, REMOVED = "login", "refused", "shown", "ended", "removed"
+#: Sent back to the list, which says why nothing happened.
+TOLD = "told"
 
 REQUESTS = {
     "list": lambda b, live, dead: b.get(LIST),
@@ -192,7 +202,9 @@ ALLOWED = {
     "viewer": dict.fromkeys(LOOK, SHOWN),
     "ender": dict.fromkeys(LOOK + ASK, SHOWN) | dict.fromkeys(END, ENDED),
     "blind ender": {},
-    "deleter": dict.fromkeys([*LOOK, "ask to delete"], SHOWN) | dict.fromkeys(DELETE, REMOVED),
+    "deleter": dict.fromkeys([*LOOK, "ask to delete"], SHOWN)
+    | dict.fromkeys(DELETE, REMOVED)
+    | dict.fromkeys(["delete a live one from the list", ASK_DELETE_LIVE[1]], TOLD),
     "ending deleter": dict.fromkeys([*LOOK, *ASK, "ask to delete", *ASK_DELETE_LIVE], SHOWN)
     | dict.fromkeys(DELETE, REMOVED)
     | dict.fromkeys(END + DELETE_LIVE, ENDED),
@@ -221,7 +233,7 @@ def outcome(response, live, dead):
         case 302 if response.url.startswith("/admin/login/"):
             answer = LOGIN
         case 302:
-            answer = ENDED if ended else REMOVED if removed else "nothing"
+            answer = ENDED if ended else REMOVED if removed else TOLD
         case 403:
             answer = REFUSED
         case 200:
@@ -978,3 +990,166 @@ def test_the_api_is_not_touched_by_what_staff_look_at(browser, client, user):
     browser.get(page_of(issued.session))
     browser.get(page_of(issued.session, "end"))
     assert client.get("/whoami/", **authorization(issued)).status_code == 200
+
+
+# Rules of a project about single sessions
+
+
+class GuardedAdmin(SessionAdmin):
+    """As a project would protect an account of its own."""
+
+    def has_end_session_permission(self, request, obj=None):
+        allowed = super().has_end_session_permission(request, obj)
+        return allowed and (obj is None or obj.device_name != "Robot")
+
+
+class KeepingAdmin(SessionAdmin):
+    """As a project would keep the rows of an account."""
+
+    def has_delete_permission(self, request, obj=None):
+        allowed = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or obj.user is None or obj.user.username != "robot")
+
+
+def urls_of(admin_class):
+    site = AdminSite()
+    site.register(Session, admin_class)
+    return type("urls", (), {"urlpatterns": [path("admin/", site.urls)]})
+
+
+@pytest.fixture
+def robot():
+    return SessionFactory(user__username="robot", device_name="Robot")
+
+
+BULK_ENDS = {
+    "selected": lambda robot, other: (LIST, select("end_selected", robot, other)),
+    "across": lambda robot, other: (LIST, select("end_selected", robot, across=True)),
+    "of users": lambda robot, other: (LIST, select("end_all_of_users", robot, other)),
+    "end all": lambda robot, other: (page_of(other, "end-all"), {}),
+    "end others": lambda robot, other: (page_of(other, "end-others"), {}),
+    "end all of": lambda robot, other: (all_of(robot.user_id), {}),
+    "delete": lambda robot, other: (LIST, select("delete_selected", robot, other)),
+    "delete across": lambda robot, other: (LIST, select("delete_selected", other, across=True)),
+}
+
+
+@pytest.mark.parametrize("way", BULK_ENDS)
+def test_a_session_that_a_project_protects_ends_by_no_way_that_ends_several(
+    browser, settings, robot, way
+):
+    settings.ROOT_URLCONF = urls_of(GuardedAdmin)
+    other = SessionFactory(user=robot.user)
+    url, data = BULK_ENDS[way](robot, other)
+    page = browser.post(url, data).content.decode()
+    assert "is not yours to end" in page or "are not yours to end" in page
+    assert "Robot" not in page
+    browser.post(url, data | {"confirmed": "yes"})
+    assert not is_ended(robot)
+    assert is_ended(other) == (way != "end others")
+
+
+def test_what_a_project_protects_is_not_told_of_as_over(browser, settings, robot):
+    settings.ROOT_URLCONF = urls_of(GuardedAdmin)
+    page = browser.get(all_of(robot.user_id)).content.decode()
+    assert "None of these sessions is live" not in page
+    response = browser.post(all_of(robot.user_id), {"confirmed": "yes"}, follow=True)
+    assert messages_of(response) == [
+        "No session was ended: none of them was live any more and yours to end."
+    ]
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_row_that_a_project_keeps_is_not_deleted_with_others(browser, settings, across):
+    settings.ROOT_URLCONF = urls_of(KeepingAdmin)
+    kept = SessionFactory(user__username="robot", expired=True)
+    other = SessionFactory(expired=True)
+    wish = select("delete_selected", kept, other, across=across)
+    page = browser.post(LIST, wish).content.decode()
+    assert "1 session is over and will be removed." in page
+    assert "1 session is not yours to end or delete" in page
+    browser.post(LIST, wish | {"confirmed": "yes"})
+    assert list(Session.objects.all()) == [kept]
+
+
+@pytest.mark.parametrize("action", ["end_selected", "delete_selected"])
+def test_more_than_can_be_decided_of_one_by_one_is_refused(
+    browser, settings, monkeypatch, robot, action
+):
+    settings.ROOT_URLCONF = urls_of(GuardedAdmin)
+    monkeypatch.setattr(counting, "BOUND", 1)
+    others = SessionFactory.create_batch(2)
+    for confirmed in (False, True):
+        wish = select(action, *others, across=True, confirmed=confirmed)
+        response = browser.post(LIST, wish, follow=True)
+        assert "use the command end_sessions" in messages_of(response)[0]
+    assert not any(is_ended(session) for session in [robot, *others])
+
+
+@pytest.mark.parametrize("action", ["end_selected", "delete_selected"])
+def test_more_than_a_page_can_do_is_refused_and_the_command_is_named(browser, monkeypatch, action):
+    monkeypatch.setattr(ending, "AT_ONCE", 2)
+    monkeypatch.setattr(deleting, "AT_ONCE", 2)
+    rows = SessionFactory.create_batch(3)
+    for confirmed in (False, True):
+        wish = select(action, rows[0], across=True, confirmed=confirmed)
+        response = browser.post(LIST, wish, follow=True)
+        assert messages_of(response) == [
+            "More than 2 sessions are selected. Select fewer, or use the command end_sessions."
+        ]
+    assert not any(is_ended(session) for session in rows)
+
+
+def test_without_rules_of_a_project_no_statement_asks_for_single_sessions(browser, settings):
+    rows = SessionFactory.create_batch(2)
+    with CaptureQueriesContext(connection) as usual:
+        browser.post(LIST, select("end_selected", *rows))
+    settings.ROOT_URLCONF = urls_of(GuardedAdmin)
+    with CaptureQueriesContext(connection) as guarded:
+        browser.post(LIST, select("end_selected", *rows))
+    assert len(usual) < len(guarded)
+
+
+def test_whoever_may_not_end_learns_which_rows_stand_in_the_way_of_deleting():
+    live = SessionFactory()
+    browser = browser_of(staff("view_session", "delete_session"))
+    response = browser.post(LIST, select("delete_selected", live), follow=True)
+    assert messages_of(response) == [
+        "Live sessions are selected, which you may not end. Select only what is over."
+    ]
+
+
+OWN = "Your own sign-in is among them"
+
+
+def told_as(session):
+    """A middleware that knows which session is looking, as that of ``browser_sessions`` does."""
+
+    def middleware(get_response):
+        def answer(request):
+            request.token_session_id = session.pk
+            return get_response(request)
+
+        return answer
+
+    return middleware
+
+
+@pytest.mark.parametrize("what", ["end", "end-all", "delete"])
+def test_the_page_that_asks_says_that_ones_own_sign_in_ends(browser, boss, settings, what):
+    own, other = SessionFactory(user=boss), SessionFactory(user=boss)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.own_session"]
+    globals()["own_session"] = told_as(own)
+    assert OWN in browser.get(page_of(own, what)).content.decode()
+    assert (OWN in browser.get(page_of(other, what)).content.decode()) == (what == "end-all")
+    assert OWN not in browser.get(page_of(own, "end-others")).content.decode()
+
+
+def test_ones_own_sign_in_is_told_of_beyond_what_is_looked_at(browser, boss, settings, monkeypatch):
+    own = SessionFactory(user=boss)
+    newer = SessionFactory.create_batch(2)
+    monkeypatch.setattr(counting, "BOUND", 1)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.own_session"]
+    globals()["own_session"] = told_as(own)
+    page = browser.post(LIST, select("end_selected", newer[0], across=True)).content.decode()
+    assert OWN in page

@@ -518,3 +518,24 @@ def test_logging_everyone_out_costs_the_same_statements_however_many_they_are(br
     # The cutoff, its event and its notice, the admin log; then one batch, and that it is done.
     assert writes[:4] == ["INSERT"] * 4
     assert len(writes) == 4 + 4
+
+
+BROWSER_SESSIONS = "token_lifecycle.contrib.browser_sessions"
+
+
+def test_the_page_says_of_sign_ins_to_this_site_what_is_true_of_them(boss, settings):
+    goes_on, ends = "are kept by Django and go on", "Your own sign-in is among them"
+    page = text_of(browser_of(boss).get(EVERYBODY))
+    assert goes_on in page
+    assert ends not in page
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, BROWSER_SESSIONS]
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        f"{BROWSER_SESSIONS}.middleware.BrowserSessionMiddleware",
+    ]
+    browser = browser_of(boss)
+    page = text_of(browser.get(EVERYBODY))
+    assert goes_on not in page
+    assert ends in page
+    browser.post(EVERYBODY, PHRASE)
+    assert browser.get(EVERYBODY).status_code == 302

@@ -14,6 +14,8 @@ from ..managers import SessionQuerySet
 from ..models import Session
 from .base import ReadOnlyAdmin
 from .columns import device_cell, user_of
+from .selection import Selection
+from .wording import own_text
 
 #: How many sessions are named; the others are counted.
 NAMED = 100
@@ -49,6 +51,20 @@ def is_confirmed(request: HttpRequest) -> bool:
     return request.method == "POST" and CONFIRMED in request.POST
 
 
+def is_across(request: HttpRequest) -> bool:
+    """Whether all rows of the list are meant, and not those alone that are named."""
+    return request.POST.get("select_across") == "1"
+
+
+def own_sentence(request: HttpRequest, selection: Selection, live: Sequence[Session]) -> list[str]:
+    """That whoever asks is about to be signed out, if so."""
+    own = getattr(request, "token_session_id", None)
+    if own is None:
+        return []
+    concerned = any(session.pk == own for session in live) or selection.has_beyond(own)
+    return [own_text()] if concerned else []
+
+
 def ask(
     admin: ReadOnlyAdmin[Session], request: HttpRequest, question: Question
 ) -> TemplateResponse:
@@ -79,7 +95,7 @@ def wish_of(request: HttpRequest, action: str) -> list[tuple[str, str]]:
     """
     keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
     across = request.POST.get("select_across", "0")
-    if across == "1":
+    if is_across(request):
         keys = keys[:1]
     selection = [(ACTION_CHECKBOX_NAME, key) for key in keys]
     return [("action", action), ("select_across", across), *selection]

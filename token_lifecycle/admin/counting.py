@@ -31,7 +31,8 @@ def grouped(number: int) -> str:
     return number_format(number, use_l10n=True, force_grouping=True)
 
 
-def counted(rows: QuerySet[Any]) -> Count:
-    """Count no further than the bound, and in the order of ``rows``, if they have one."""
-    number = rows.values("pk")[: BOUND + 1].count()
-    return Count(number=min(number, BOUND), is_more=number > BOUND)
+def counted(rows: QuerySet[Any], bound: int | None = None) -> Count:
+    """Count no further than ``bound``, and in the order of ``rows``, if they have one."""
+    most = BOUND if bound is None else bound
+    number = rows.values("pk")[: most + 1].count()
+    return Count(number=min(number, most), is_more=number > most)

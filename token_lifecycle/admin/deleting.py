@@ -27,11 +27,22 @@ from ..conf import app_settings
 from ..exceptions import Unavailable
 from ..managers import SessionQuerySet
 from ..models import Session
-from .confirming import NAMED, Question, ask, is_confirmed, wish_of
-from .ending import EndingAdmin
+from . import counting
+from .confirming import NAMED, Question, ask, is_across, is_confirmed, own_sentence, wish_of
+from .ending import AT_ONCE, EndingAdmin
+from .permitted import is_overridden, permitted
 from .rows import BATCH, SECRETS, log, plain
 from .selection import Selection, named
-from .wording import beyond_text, busy_text, ended_text, kept_text, removed_text, what_goes
+from .wording import (
+    beyond_text,
+    busy_text,
+    ended_text,
+    kept_text,
+    not_to_end_text,
+    removed_text,
+    what_goes,
+    withheld_text,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +69,16 @@ class DeletingAdmin(EndingAdmin):
         live = obj is not None and obj.is_live(timezone.now())
         return not live or self.has_end_session_permission(request, obj)
 
+    def _decides_of_each_removal(self) -> bool:
+        own_rule = is_overridden(self, DeletingAdmin, "has_delete_permission")
+        return own_rule or self._decides_of_each()
+
+    def _deletable_of(self, request: HttpRequest, rows: Sequence[Session]) -> Sequence[Session]:
+        """Those of ``rows`` that this member of staff may delete."""
+        if not self._decides_of_each_removal():
+            return rows
+        return permitted(rows, lambda each: self.has_delete_permission(request, each))
+
     def needed_permissions(self) -> dict[str, tuple[Callable[[HttpRequest], bool], ...]]:
         return {**super().needed_permissions(), "delete_selected": (self.has_delete_permission,)}
 
@@ -74,6 +95,12 @@ class DeletingAdmin(EndingAdmin):
     )
     def delete_selected(self, request: HttpRequest, queryset: SessionQuerySet) -> HttpResponse:
         here = request.get_full_path()
+        bound = counting.BOUND if self._decides_of_each_removal() else AT_ONCE
+        if is_across(request) and (refusal := self._refuse_beyond(request, queryset, bound)):
+            return refusal
+        if not self.has_end_session_permission(request) and _has_live(queryset):
+            self.message_user(request, not_to_end_text(), messages.ERROR)
+            return HttpResponseRedirect(here)
         if is_confirmed(request):
             return self._remove_and_tell(request, queryset, then=here)
         hidden = wish_of(request, "delete_selected")
@@ -102,16 +129,18 @@ class DeletingAdmin(EndingAdmin):
     def remove_sessions(self, request: HttpRequest, sessions: SessionQuerySet) -> Removal:
         """End the live ones, remove those that nothing depends on, and log both.
 
-        :raises PermissionDenied: there are live ones, and the user may not end sessions.
+        Where the project decides of each, those of which it says no are left alone.
+
+        :raises PermissionDenied: there are live ones, and the user may not end sessions; or there
+            are more than can be decided of one by one.
         """
         now = timezone.now()
 
         def work() -> Removal:
-            plan = removal_of(sessions, now)
-            over = list(
-                plain(sessions).filter(removable(now)).select_related("user").defer(*SECRETS)
-            )
-            ended = self.end_sessions(request, sessions, now=now) if plan.ended else 0
+            rows = self._to_delete(request, sessions)
+            plan = removal_of(rows, now)
+            over = list(rows.filter(removable(now)).select_related("user").defer(*SECRETS))
+            ended = self.end_sessions(request, rows, now=now) if plan.ended else 0
             log(request, over, DELETION)
             removed = _remove([session.pk for session in over], now)
             everything = plan.ended + plan.removed + plan.kept
@@ -119,20 +148,34 @@ class DeletingAdmin(EndingAdmin):
 
         return journal.in_transaction(work)
 
+    def _to_delete(self, request: HttpRequest, sessions: SessionQuerySet) -> SessionQuerySet:
+        if not self._decides_of_each_removal():
+            return plain(sessions)
+        selection = Selection.of(sessions)
+        if selection.is_more:
+            raise PermissionDenied
+        rows = self._deletable_of(request, selection.newest)
+        return Session.objects.primary().filter(pk__in=[session.pk for session in rows])
+
     def _ask_to_remove(
         self, request: HttpRequest, sessions: SessionQuerySet, *, back: str, hidden: Any = ()
     ) -> HttpResponse:
         selection = Selection.of(sessions)
-        plan = removal_of_each(selection.newest, timezone.now())
+        now = timezone.now()
+        rows = self._deletable_of(request, selection.newest)
+        plan = removal_of_each(rows, now)
         if plan.ended and not self.has_end_session_permission(request):
             raise PermissionDenied
         rest = beyond_text(len(selection.newest)) if selection.is_more else []
         question = Question(
             title=_("Delete sessions"),
-            sessions=named(selection.newest[:NAMED]),
-            count=len(selection.newest),
+            sessions=named(rows[:NAMED]),
+            count=len(rows),
             is_more=selection.is_more,
-            sentences=rest + what_goes(ended=plan.ended, removed=plan.removed, kept=plan.kept),
+            sentences=rest
+            + what_goes(ended=plan.ended, removed=plan.removed, kept=plan.kept)
+            + withheld_text(len(selection.newest) - len(rows))
+            + own_sentence(request, selection, [row for row in rows if row.is_live(now)]),
             button=_("Yes, delete") if plan.ended or plan.removed else "",
             back=back,
             hidden=hidden,
@@ -166,6 +209,10 @@ def removable(now: datetime) -> Q:
     issued_before = now - app_settings.access_token_reach
     past_a_limit = Q(expires_at__lte=now) | Q(idle_expires_at__lte=now)
     return Q(revoked_at__lte=issued_before) | (Q(revoked_at=None) & past_a_limit)
+
+
+def _has_live(sessions: SessionQuerySet) -> bool:
+    return plain(sessions).live(timezone.now()).exists()
 
 
 def removal_of(sessions: SessionQuerySet, now: datetime) -> Removal:

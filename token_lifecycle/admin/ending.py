@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,12 +23,25 @@ from ..device import Device
 from ..exceptions import Unavailable
 from ..managers import SessionQuerySet
 from ..models import RevocationReason, Session
+from . import counting
 from .base import ReadOnlyAdmin
-from .confirming import NAMED, Question, ask, is_confirmed, wish_of
+from .confirming import NAMED, Question, ask, is_across, is_confirmed, own_sentence, wish_of
 from .counting import counted
+from .permitted import is_overridden, permitted
 from .rows import SECRETS, log, plain
 from .selection import Selection, named
-from .wording import beyond_text, busy_text, ended_text, too_many_text, what_ends
+from .wording import (
+    beyond_text,
+    busy_text,
+    ended_text,
+    others_text,
+    too_many_text,
+    too_many_users_text,
+    what_ends,
+)
+
+#: More than this are ended, or deleted, by nobody who waits for a page.
+AT_ONCE = 50_000
 
 
 class EndingAdmin(ReadOnlyAdmin[Session]):
@@ -43,6 +56,16 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
         """Whether this member of staff may end sessions, or this one."""
         return request.user.has_perm(f"{self.opts.app_label}.end_session")
 
+    def _decides_of_each(self) -> bool:
+        """Whether a project has rules of its own about which sessions may be ended."""
+        return is_overridden(self, EndingAdmin, "has_end_session_permission")
+
+    def _endable_of(self, request: HttpRequest, live: Sequence[Session]) -> Sequence[Session]:
+        """Those of ``live`` that this member of staff may end."""
+        if not self._decides_of_each():
+            return live
+        return permitted(live, lambda each: self.has_end_session_permission(request, each))
+
     def get_queryset(self, request: HttpRequest) -> Any:
         sessions: Any = super().get_queryset(request)
         return sessions.defer(*SECRETS).with_cutoff()
@@ -51,6 +74,8 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
 
     @admin.action(permissions=["end_session"], description=gettext_lazy("End selected sessions"))
     def end_selected(self, request: HttpRequest, queryset: SessionQuerySet) -> HttpResponse:
+        if is_across(request) and (refusal := self._refuse_beyond(request, queryset, AT_ONCE)):
+            return refusal
         return self._ask_or_end(
             request,
             queryset,
@@ -66,7 +91,7 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
         # A list and not a subquery: MySQL updates no table that it selects from.
         rows = plain(queryset).exclude(user=None).order_by("-pk")
         if (count := counted(rows)).is_more:
-            self.message_user(request, too_many_text(count.number), messages.ERROR)
+            self.message_user(request, too_many_users_text(count.number), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         users = set(rows.values_list("user", flat=True))
         return self._ask_or_end(
@@ -119,6 +144,15 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
 
     # Ask, end, tell, write down
 
+    def _refuse_beyond(
+        self, request: HttpRequest, sessions: SessionQuerySet, bound: int, back: str = ""
+    ) -> HttpResponse | None:
+        """Back with a message, where these are more than can be done while somebody waits."""
+        if not counted(plain(sessions).order_by("-pk"), bound).is_more:
+            return None
+        self.message_user(request, too_many_text(bound), messages.ERROR)
+        return HttpResponseRedirect(back or request.get_full_path())
+
     def _ask_or_end(
         self,
         request: HttpRequest,
@@ -128,18 +162,25 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
         back: str,
         hidden: Any = (),
     ) -> HttpResponse:
+        if self._decides_of_each() and (
+            refusal := self._refuse_beyond(request, sessions, counting.BOUND, back)
+        ):
+            return refusal
         if is_confirmed(request):
             self._end_and_tell(request, sessions)
             return HttpResponseRedirect(back)
         selection = Selection.of(sessions)
-        live = selection.live(timezone.now())
+        alive = selection.live(timezone.now())
+        live = self._endable_of(request, alive)
         rest = beyond_text(len(selection.newest)) if selection.is_more else []
         question = Question(
             title=title,
             sessions=named(live[:NAMED]),
             count=len(live),
             is_more=selection.is_more,
-            sentences=rest + what_ends(live, len(selection.newest) - len(live)),
+            sentences=rest
+            + what_ends(live, len(selection.newest) - len(alive), len(alive) - len(live))
+            + own_sentence(request, selection, live),
             button=ngettext("Yes, end it", "Yes, end them", len(live)),
             back=back,
             hidden=hidden,
@@ -154,16 +195,20 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
             return
         if ended:
             self.message_user(request, ended_text(ended), messages.SUCCESS)
-        else:
-            none = _("No session was ended: none of them was live any more.")
-            self.message_user(request, none, messages.WARNING)
+            return
+        none = _("No session was ended: none of them was live any more.")
+        text = others_text() if self._decides_of_each() else none
+        self.message_user(request, text, messages.WARNING)
 
     def end_sessions(
         self, request: HttpRequest, sessions: SessionQuerySet, *, now: datetime | None = None
     ) -> int:
         """End the live ones of ``sessions``; how many. With the admin log in one transaction.
 
-        :raises PermissionDenied: without the permission to end sessions, wherever it came from.
+        Where the project decides of each, those of which it says no are left alone.
+
+        :raises PermissionDenied: without the permission to end sessions, wherever it came from;
+            and where there are more than can be decided of one by one.
         """
         if not self.has_end_session_permission(request):
             raise PermissionDenied
@@ -171,7 +216,7 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
 
         def work() -> int:
             ended = lifecycle.revoke_sessions(
-                plain(sessions),
+                self._to_end(request, sessions, moment),
                 reason=RevocationReason.ADMIN,
                 actor=request.user,
                 device=Device.from_request(request, trusted_proxies=app_settings.trusted_proxies),
@@ -184,3 +229,14 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
             return ended
 
         return journal.in_transaction(work)
+
+    def _to_end(
+        self, request: HttpRequest, sessions: SessionQuerySet, now: datetime
+    ) -> SessionQuerySet:
+        if not self._decides_of_each():
+            return plain(sessions)
+        selection = Selection.of(sessions)
+        if selection.is_more:
+            raise PermissionDenied
+        live = self._endable_of(request, selection.live(now))
+        return Session.objects.primary().filter(pk__in=[session.pk for session in live])

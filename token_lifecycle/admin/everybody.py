@@ -25,7 +25,7 @@ from ..models import Cutoff, Session
 from ..statistics import Live
 from .charts import figure
 from .overview import OverviewAdmin
-from .wording import busy_text, effect_text
+from .wording import busy_text, effect_text, own_text
 
 TEMPLATE = "admin/token_lifecycle/session/end_everybody.html"
 
@@ -90,7 +90,11 @@ class EndingEverybodyAdmin(OverviewAdmin):
         context = {
             **self.page_context(request, title=_("Log everyone out")),
             "form": form,
-            "sentences": what_ends_for_everybody(statistics.live_sessions(now)),
+            "sentences": what_ends_for_everybody(
+                statistics.live_sessions(now),
+                # Where the middleware of browser_sessions has been, rows are what lets people in.
+                ends_sign_ins=hasattr(request, "token_session_id"),
+            ),
             "back": self._back(request),
         }
         return TemplateResponse(request, TEMPLATE, context)
@@ -132,8 +136,8 @@ def phrase() -> str:
     return _("log everyone out")
 
 
-def what_ends_for_everybody(live: Live) -> list[str]:
-    """What logging everyone out does."""
+def what_ends_for_everybody(live: Live, *, ends_sign_ins: bool) -> list[str]:
+    """What logging everyone out does; ``ends_sign_ins`` to this site itself as well."""
     if live.is_exact:
         text = ngettext(
             "%(number)s live session will end, whoever it belongs to.",
@@ -146,7 +150,9 @@ def what_ends_for_everybody(live: Live) -> list[str]:
         text % {"number": figure(live.count)},
         _("Everybody has to sign in again. This cannot be undone."),
         effect_text(),
-        _("Sign-ins to this site, such as yours, are kept by Django and go on."),
+        own_text()
+        if ends_sign_ins
+        else _("Sign-ins to this site, such as yours, are kept by Django and go on."),
     ]
 
 

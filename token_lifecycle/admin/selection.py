@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from ..managers import SessionQuerySet
 from ..models import Session
@@ -24,6 +25,7 @@ class Selection:
     """
 
     newest: Sequence[Session]
+    all: SessionQuerySet
     is_more: bool
     """Whether there are others."""
 
@@ -31,7 +33,12 @@ class Selection:
     def of(cls, sessions: SessionQuerySet) -> Selection:
         rows = plain(sessions).with_cutoff().only(*COLUMNS).order_by("-pk")
         found = list(rows[: counting.BOUND + 1])
-        return cls(newest=found[: counting.BOUND], is_more=len(found) > counting.BOUND)
+        is_more = len(found) > counting.BOUND
+        return cls(newest=found[: counting.BOUND], all=sessions, is_more=is_more)
+
+    def has_beyond(self, session_id: UUID) -> bool:
+        """Whether this session is one of the others."""
+        return self.is_more and plain(self.all).filter(pk=session_id).exists()
 
     def live(self, now: datetime) -> list[Session]:
         """Those that there is something to end of."""

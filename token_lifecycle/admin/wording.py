@@ -42,8 +42,12 @@ def effect_text() -> str:
             return _("Access tokens that were already issued are refused at their next request.")
 
 
-def what_ends(live: Sequence[Session], over: int) -> list[str]:
-    """What ending these does: the ``live`` ones, while ``over`` others need no ending."""
+def what_ends(live: Sequence[Session], over: int, withheld: int = 0) -> list[str]:
+    """What ending these does: the ``live`` ones, while ``over`` others need no ending, and
+    ``withheld`` ones are not for this member of staff to end.
+    """
+    if withheld and not live:
+        return withheld_text(withheld)
     if not live:
         return [_("None of these sessions is live any more. There is nothing to end.")]
     count, users = len(live), len({session.user_id for session in live})
@@ -57,7 +61,34 @@ def what_ends(live: Sequence[Session], over: int) -> list[str]:
             over,
         )
         sentences.append(stay % {"count": over})
-    return [*sentences, effect_text()]
+    return [*sentences, *withheld_text(withheld), effect_text()]
+
+
+def withheld_text(count: int) -> list[str]:
+    """That so many are protected, if any."""
+    if not count:
+        return []
+    text = ngettext(
+        "%(count)d session is not yours to end or delete, and stays as it is.",
+        "%(count)d sessions are not yours to end or delete, and stay as they are.",
+        count,
+    )
+    return [text % {"count": count}]
+
+
+def others_text() -> str:
+    """That nothing was ended, where the project decides of each session."""
+    return _("No session was ended: none of them was live any more and yours to end.")
+
+
+def own_text() -> str:
+    """That whoever asks is concerned."""
+    return _("Your own sign-in is among them: you will have to sign in again.")
+
+
+def not_to_end_text() -> str:
+    """That a selection holds what may be deleted only by somebody who may end it."""
+    return _("Live sessions are selected, which you may not end. Select only what is over.")
 
 
 def beyond_text(count: int) -> list[str]:
@@ -73,6 +104,16 @@ def beyond_text(count: int) -> list[str]:
 
 
 def too_many_text(bound: int) -> str:
+    """That a selection is larger than what a page can do."""
+    text = ngettext(
+        "More than one session is selected. Select fewer, or use the command end_sessions.",
+        "More than %(count)s sessions are selected. Select fewer, or use the command end_sessions.",
+        bound,
+    )
+    return text % {"count": grouped(bound)}
+
+
+def too_many_users_text(bound: int) -> str:
     """That a selection is larger than what can be done for each of its users."""
     text = ngettext(
         "More than one session is selected. Select fewer, or end the selected sessions alone.",
