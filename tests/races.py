@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 from rest_framework.test import APIRequestFactory
 
@@ -28,6 +29,12 @@ class StrongHasher(PBKDF2PasswordHasher):
     """The same algorithm with more iterations, as each release of Django brings."""
 
     iterations = 2
+
+
+class SlowHasher(PBKDF2PasswordHasher):
+    """Some milliseconds for each password."""
+
+    iterations = 20_000
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,32 @@ def change_password(user_id):
     user = get_user_model().objects.get(pk=user_id)
     user.set_password(NEW_PASSWORD)
     user.save()
+
+
+def change_password_and_keep(user_id, session_id):
+    """As a project's own view does it."""
+    user = get_user_model().objects.get(pk=user_id)
+    with lifecycle.keep_session(session_id):
+        # What a password is hashed with takes its time, and others come meanwhile.
+        user.password = SlowHasher().encode(NEW_PASSWORD, str(session_id))
+        user.save(update_fields=["password"])
+
+
+def change_password_of_somebody_and_keep(user_id, session_id):
+    """The same, where the user may be deleted meanwhile."""
+    try:
+        change_password_and_keep(user_id, session_id)
+    except OperationalError:
+        raise
+    except (get_user_model().DoesNotExist, DatabaseError):
+        pass  # there is no row to save
+
+
+def deactivate_in_a_transaction(user_id):
+    user = get_user_model().objects.get(pk=user_id)
+    user.is_active = False
+    with transaction.atomic():
+        user.save(update_fields=["is_active"])
 
 
 def deactivate(user_id):

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from token_lifecycle import lifecycle, signals, tokens
 from token_lifecycle.device import Device
-from token_lifecycle.exceptions import SessionRevoked, TokenReused
+from token_lifecycle.exceptions import SessionLimitReached, SessionRevoked, TokenReused
 from token_lifecycle.models import RevocationReason, Session, SessionEvent
 from token_lifecycle.testing import PASSWORD, UserFactory, authorization
 
@@ -151,7 +151,7 @@ def test_deactivation_and_deletion_end_sessions(user, issued):
 def test_the_session_limit_holds(user, issued, settings, policy):
     settings.TOKEN_LIFECYCLE = {"MAX_SESSIONS_PER_USER": 1, "SESSION_LIMIT_POLICY": policy}
     if policy == "refuse":
-        with pytest.raises(lifecycle.SessionLimitReached):
+        with pytest.raises(SessionLimitReached):
             lifecycle.start_session(user)
         return
     lifecycle.start_session(user)

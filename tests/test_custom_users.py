@@ -32,6 +32,13 @@ def test_a_session_lives_its_life_with_another_user_model(model):
     assert " passed" in done.stdout
 
 
+def test_a_session_lives_its_life_where_users_have_no_password():
+    suite, settings = "tests/custom_users/no_password_suite.py", "tests.settings_custom_user"
+    done = run(suite, settings, CUSTOM_USER="Visitor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
 def test_a_session_lives_its_life_in_a_second_database():
     done = run("tests/second_database.py", "tests.settings_router")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,7 +9,7 @@ from django.dispatch import Signal
 
 from token_lifecycle import journal, lifecycle, signals
 from token_lifecycle.device import Device
-from token_lifecycle.exceptions import Unavailable
+from token_lifecycle.exceptions import SessionLimitReached, Unavailable
 from token_lifecycle.models import EventKind, RevocationReason, Session, SessionEvent
 from token_lifecycle.testing import SessionFactory, UserFactory
 
@@ -208,7 +208,7 @@ def test_a_sign_in_refused_at_the_limit_is_told_of(hear, user, settings):
     settings.TOKEN_LIFECYCLE = {"MAX_SESSIONS_PER_USER": 1, "SESSION_LIMIT_POLICY": "refuse"}
     reached = hear(signals.session_limit_reached)
     lifecycle.start_session(user)
-    with pytest.raises(lifecycle.SessionLimitReached):
+    with pytest.raises(SessionLimitReached):
         lifecycle.start_session(user, device=PHONE)
     assert reached == [{"user": user, "limit": 1, "device": PHONE}]
 

@@ -159,3 +159,29 @@ def test_a_re_hash_by_simultaneous_sign_ins_logs_nobody_out(crew, settings):
         assert {races.refresh(token).status for token in newest} == {200}
         user.refresh_from_db()
         assert user.password != weak
+
+
+def test_a_password_change_that_keeps_a_session_deadlocks_with_nobody(crew, options):
+    """A block cannot be run again: it has to win or to wait its turn."""
+    options(MAX_SESSIONS_PER_USER=3)
+    for _ in range(ROUNDS):
+        user = UserFactory()
+        one, other = (lifecycle.start_session(user).session for _ in range(2))
+        crew.run(
+            (races.change_password_and_keep, user.pk, one.pk),
+            (races.start_session, user.pk),
+            (races.change_password_and_keep, user.pk, other.pk),
+            (races.start_session, user.pk),
+            (races.start_session, user.pk),
+        )
+        # Each change ended the session that the other one would have kept.
+        assert Session.objects.filter(pk__in=[one.pk, other.pk], revoked_at=None).count() <= 1
+
+
+@pytest.mark.parametrize("end", [races.deactivate_in_a_transaction, races.delete])
+def test_a_password_change_that_keeps_a_session_deadlocks_with_no_end_of_its_user(crew, end):
+    for _ in range(ROUNDS):
+        user = UserFactory()
+        session = lifecycle.start_session(user).session
+        crew.run((end, user.pk), (races.change_password_of_somebody_and_keep, user.pk, session.pk))
+        assert not Session.objects.filter(revoked_at=None).exists()

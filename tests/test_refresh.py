@@ -20,7 +20,7 @@ from tests.sign_ins import (
     row,
     stored,
 )
-from token_lifecycle import lifecycle, refresh, tokens
+from token_lifecycle import binding, lifecycle, refresh, tokens
 from token_lifecycle.claims import MAX_GENERATION
 from token_lifecycle.device import Device
 from token_lifecycle.exceptions import (
@@ -349,7 +349,7 @@ def test_a_password_bound_anew_between_reading_and_ending_is_no_password_change(
 
     def bind_anew_first(sessions, **about):
         user.refresh_from_db()
-        Session.objects.update(auth_hash=lifecycle.binding.auth_hash(user))
+        Session.objects.update(auth_hash=binding.auth_hash(user))
         return end(sessions, **about)
 
     monkeypatch.setattr(lifecycle.journal, "end", bind_anew_first)

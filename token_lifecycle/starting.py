@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.db.models import F
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -16,6 +14,7 @@ from .device import Device
 from .exceptions import SessionLimitReached, UserInactive
 from .issuing import IssuedTokens, extra_claims, issue
 from .models import EventKind, RevocationReason, Session
+from .user_changes import lock_user
 
 
 @sensitive_variables()
@@ -89,10 +88,8 @@ def _make_room(user: Any, device: Device | None, now: datetime) -> bool:
     limit = app_settings.max_sessions_per_user
     if limit is None:
         return True
-    # Sign-ins of one user queue up here until this transaction ends. An UPDATE that changes
-    # nothing, because it locks on every database; a count followed by an insert let 11 of 2 in.
-    users = get_user_model()._base_manager.using(journal.database())
-    users.filter(pk=user.pk).update(password=F("password"))
+    # Sign-ins of one user queue up here; a count followed by an insert let 11 of 2 in.
+    lock_user(user.pk)
     live = Session.objects.primary().of(user).live(now).order_by("-created_at", "-pk")
     # A locking read, which sees the newest rows under REPEATABLE READ too.
     surplus = list(live.select_for_update().values_list("pk", flat=True)[limit - 1 :])

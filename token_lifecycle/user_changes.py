@@ -23,6 +23,23 @@ from django.utils import timezone
 from . import binding, journal
 from .models import RevocationReason, Session, SessionEvent
 
+
+def lock_user(key: Any) -> None:
+    """Make whoever else needs this user's row wait until this transaction ends.
+
+    The order of locks, everywhere: first the user, then their sessions. A project's own code saves
+    the user first, too, and two that meet in opposite orders are a deadlock.
+
+    An UPDATE that changes nothing, because it locks on every database, and because SQLite wants a
+    write first (``SessionQuerySet.lock``). Of the first column, for a user may have no password.
+    """
+    fields = get_user_model()._meta.concrete_fields
+    column: Any = next(f for f in fields if not (f.primary_key or f.generated))
+    # Of the model that has the column: an inherited one would be looked up first.
+    rows = column.model._base_manager.using(journal.database()).filter(pk=key)
+    rows.update(**{column.name: F(column.name)})
+
+
 _kept: ContextVar[UUID | None] = ContextVar("token_lifecycle_kept_session", default=None)
 
 
@@ -38,8 +55,10 @@ def keep_session(session_id: UUID) -> Iterator[None]:
     The block is one transaction, so that no refresh can see the new password without the new
     binding. A session that was already dead, or bound to an older password, stays so.
     """
+    row = Session.objects.primary().filter(pk=session_id, revoked_at=None)
+    owner = row.values_list("user", flat=True).first()
     with transaction.atomic(using=journal.database()):
-        row = Session.objects.primary().filter(pk=session_id, revoked_at=None)
+        lock_user(owner)
         row.lock()
         session = Session.objects.for_access(session_id)
         alive = (
@@ -103,8 +122,8 @@ def password_about_to_be_rehashed(user: Any) -> None:
     users = _users().filter(pk=user.pk)
 
     def work() -> None:
-        # A write first (see SessionQuerySet.lock), then a read that sees what others committed.
-        users.update(password=F("password"))
+        lock_user(user.pk)
+        # A locking read, which sees what others committed.
         stored = users.select_for_update().first()
         if stored is None:
             return
@@ -132,6 +151,7 @@ def user_deactivated(user: Any, *, now: datetime | None = None) -> int:
 def user_about_to_be_deleted(user: Any, *, now: datetime | None = None) -> int:
     """End the sessions of a user who is being deleted, and forget what tells about the person."""
     now = now or timezone.now()
+    lock_user(user.pk)
     sessions = Session.objects.primary().of(user)
     ended = journal.end(
         sessions.filter(revoked_at=None), reason=RevocationReason.USER_DELETED, now=now, user=user

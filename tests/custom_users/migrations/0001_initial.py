@@ -54,6 +54,15 @@ class Migration(migrations.Migration):
             options={"abstract": False},
         ),
         migrations.CreateModel(
+            name="Visitor",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("last_login", LAST_LOGIN),
+                ("name", models.CharField(max_length=40, unique=True)),
+            ],
+            options={"abstract": False},
+        ),
+        migrations.CreateModel(
             name="Chief",
             fields=[
                 (
