@@ -88,13 +88,20 @@ class ReadOnly(Exception):
     sqlstate = "25006"
 
 
+class ReadOnly2(Exception):
+    """What psycopg2 says of it."""
+
+    pgcode = "25006"
+
+
 def caused(error, cause=None):
     error.__cause__ = cause
     return error
 
 
-def test_a_database_that_cannot_be_written_yet_is_as_good_as_none():
-    response = answer(caused(InternalError("read-only transaction"), ReadOnly()))
+@pytest.mark.parametrize("cause", [ReadOnly(), ReadOnly2()])
+def test_a_database_that_cannot_be_written_yet_is_as_good_as_none(cause):
+    response = answer(caused(InternalError("read-only transaction"), cause))
     assert (response.status_code, response["Retry-After"]) == (503, "1")
 
 

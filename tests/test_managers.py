@@ -214,23 +214,23 @@ def test_what_a_client_sent_is_a_value_and_never_sql(session, hostile):
 # Conflicts
 
 
-class FromPostgreSQL(Exception):
-    def __init__(self, sqlstate):
-        self.sqlstate = sqlstate
-
-
-def caused_by(sqlstate):
+def caused_by(**attributes):
+    """As a driver for PostgreSQL raises it: psycopg with ``sqlstate``, psycopg2 with ``pgcode``."""
     error = OperationalError("could not")
-    error.__cause__ = FromPostgreSQL(sqlstate)
+    error.__cause__ = type("FromPostgreSQL", (Exception,), attributes)()
     return error
 
 
 @pytest.mark.parametrize(
     ("error", "lost"),
     [
-        (caused_by("40001"), True),  # serialization failure
-        (caused_by("40P01"), True),  # deadlock
-        (caused_by("57014"), False),  # cancelled
+        (caused_by(sqlstate="40001"), True),  # serialization failure
+        (caused_by(sqlstate="40P01"), True),  # deadlock
+        (caused_by(sqlstate="57014"), False),  # cancelled
+        (caused_by(pgcode="40001"), True),
+        (caused_by(pgcode="40P01"), True),
+        (caused_by(pgcode="57014"), False),
+        (caused_by(pgcode=None), False),
         (OperationalError(1213, "Deadlock found"), True),
         (OperationalError(1020, "Record has changed"), True),
         (OperationalError(1205, "Lock wait timeout exceeded"), False),

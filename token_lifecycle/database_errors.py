@@ -16,7 +16,7 @@ READ_ONLY_STATE = "25006"
 
 def lost_to_another(error: OperationalError) -> bool:
     """Whether a statement failed only because another one was faster."""
-    if getattr(error.__cause__, "sqlstate", None) in CONFLICT_STATES:
+    if _sqlstate(error) in CONFLICT_STATES:
         return True
     return bool(error.args) and error.args[0] in CONFLICT_NUMBERS
 
@@ -24,5 +24,11 @@ def lost_to_another(error: OperationalError) -> bool:
 def is_unavailable(error: Error) -> bool:
     """Whether a statement failed because of the state that the database is in, not by a mistake."""
     if isinstance(error, InternalError):
-        return getattr(error.__cause__, "sqlstate", None) == READ_ONLY_STATE
+        return _sqlstate(error) == READ_ONLY_STATE
     return True
+
+
+def _sqlstate(error: Error) -> str | None:
+    """As psycopg or, by another name, psycopg2 has it; None for the other databases' drivers."""
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
