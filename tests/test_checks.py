@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.core import checks as django_checks
 from django.core.management import call_command
+from django.db import connection, connections
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -367,6 +368,24 @@ def test_a_project_without_the_browser_endpoints_may_hide_its_csrf_token():
 
 def test_local_time_without_a_zone_is_refused():
     check_error_codes(["E060"], USE_TZ=False)
+
+
+@pytest.mark.parametrize("knows_zones", [False, True])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC", None])
+def test_a_database_that_keeps_local_time_without_a_zone_is_refused(zone, knows_zones):
+    wrong = zone == "Europe/Berlin" and not knows_zones
+    with (
+        mock.patch.dict(connection.settings_dict, TIME_ZONE=zone),
+        mock.patch.object(connection.features, "supports_timezones", knows_zones),
+        mock.patch.object(connection, "connect", side_effect=AssertionError("a check connects")),
+    ):
+        check_error_codes(["E064"] if wrong else [])
+
+
+def test_the_local_time_of_another_database_is_its_own_affair():
+    elsewhere = {"other": {**connection.settings_dict, "TIME_ZONE": "Europe/Berlin"}}
+    with mock.patch.dict(connections.settings, elsewhere):
+        check_error_codes([])
 
 
 def test_every_id_is_tested_here():

@@ -7,6 +7,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.db import connections, router
 
 from .reading import of_project
 
@@ -31,7 +32,18 @@ def check_neighbours(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_clock(**kwargs: Any) -> list[CheckMessage]:
-    """E060: local time without a zone, in which an hour comes twice a year."""
-    if settings.USE_TZ:
+    """E060, E064: local time without a zone, in which an hour comes twice a year."""
+    if not settings.USE_TZ:
+        return [Error("token_lifecycle needs USE_TZ = True.", id="token_lifecycle.E060")]
+    using = router.db_for_write(apps.get_model("token_lifecycle", "Session"))
+    connection = connections[using]  # which opens none
+    local = connection.settings_dict["TIME_ZONE"] not in (None, "UTC")
+    if connection.features.supports_timezones or not local:
         return []
-    return [Error("token_lifecycle needs USE_TZ = True.", id="token_lifecycle.E060")]
+    return [
+        Error(
+            f"The database of sessions ({using!r}) keeps local time without a zone.",
+            hint=f"Remove TIME_ZONE from DATABASES[{using!r}].",
+            id="token_lifecycle.E064",
+        )
+    ]
