@@ -740,6 +740,15 @@ def test_another_client_with_the_same_cookie_is_told_of(
 
 
 @pytest.mark.usefixtures("_still")
+def test_the_first_client_of_a_row_without_one_is_no_new_client(browser, signed_in, time_machine):
+    Session.objects.filter(pk=signed_in.pk).update(user_agent="")
+    time_machine.shift(TOUCH_EVERY)
+    browser.get("/me/", headers={"User-Agent": "curl/8"})
+    assert row(signed_in)["user_agent"] == "curl/8"
+    assert not SessionEvent.objects.filter(kind=EventKind.NEW_CLIENT).exists()
+
+
+@pytest.mark.usefixtures("_still")
 def test_an_update_of_last_used_touches_no_indexed_column(browser, signed_in, time_machine):
     time_machine.shift(TOUCH_EVERY)
     with CaptureQueriesContext(connection) as captured:

@@ -204,6 +204,13 @@ def test_another_client_is_told_of_with_the_one_before(hear, user):
     }
 
 
+def test_the_first_client_of_a_session_is_no_new_one(hear, user):
+    seen = hear(signals.new_client_seen)
+    issued = lifecycle.start_session(user)
+    lifecycle.rotate(issued.refresh, device=PHONE)
+    assert seen == []
+
+
 def test_a_sign_in_refused_at_the_limit_is_told_of(hear, user, settings):
     settings.TOKEN_LIFECYCLE = {"MAX_SESSIONS_PER_USER": 1, "SESSION_LIMIT_POLICY": "refuse"}
     reached = hear(signals.session_limit_reached)

@@ -189,6 +189,13 @@ def test_a_refresh_that_does_not_say_who_it_is_is_no_new_client(issued, device):
     assert kinds() == [EventKind.STARTED]
 
 
+def test_the_first_client_of_a_session_that_began_without_one_is_no_new_client(user):
+    issued = lifecycle.start_session(user)
+    lifecycle.rotate(issued.refresh, device=PHONE)
+    assert stored(issued).user_agent == PHONE.user_agent
+    assert kinds() == [EventKind.STARTED]
+
+
 def test_rotations_are_recorded_only_when_asked_for(issued, options):
     options(RECORD_ROTATIONS=True)
     second = lifecycle.rotate(issued.refresh, device=LAPTOP)

@@ -163,7 +163,7 @@ def _consume(
     columns = _refresh_state(session, state, generation, device, now)
     catch_up = generation > state.generation
     previous_user_agent = session.user_agent
-    new_client = columns.get("user_agent", previous_user_agent) != previous_user_agent
+    new_client = previous_user_agent not in ("", columns.get("user_agent", previous_user_agent))
     events = _events_of_rotation(catch_up=catch_up, new_client=new_client)
     # A transaction only where there is a second row to write.
     with transaction.atomic(using=journal.database()) if events else contextlib.nullcontext():

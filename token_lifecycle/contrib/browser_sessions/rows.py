@@ -116,7 +116,7 @@ def touch(row: Session, user: Any, device: Device, *, now: datetime) -> None:
         "ip_address": device.ip_address,
         "user_agent": device.user_agent or row.user_agent,
     }
-    new_client = columns["user_agent"] != row.user_agent
+    new_client = row.user_agent not in ("", columns["user_agent"])
     # A transaction only where there is a second row to write.
     with transaction.atomic(using=journal.database()) if new_client else nullcontext():
         if due.update(**columns) and new_client:
