@@ -1,4 +1,4 @@
-"""What a project can listen to. Sent by ``lifecycle`` alone, after the commit, never with a token.
+"""What a project can listen to. Sent by ``journal`` alone, after the commit, never with a token.
 
 The sender is always the ``Session`` model. A receiver that raises is logged and does not undo
 what happened, nor does it turn the answer into an error.
@@ -20,7 +20,8 @@ reuse_detected = Signal()
 #: session, device, generation (of the token). The database had lost commits; see docs/concepts.md.
 database_caught_up = Signal()
 
-#: session, device, previous_user_agent. A refresh came from another client than the last one.
+#: session, device, previous_user_agent. A refresh came from another client than the last one that
+#: is known; the first client of a session that was started without one is no new one.
 new_client_seen = Signal()
 
 #: sessions (a QuerySet of what this call ended, not evaluated), count, reason, user (None when
