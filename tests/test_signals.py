@@ -135,7 +135,7 @@ def test_a_database_that_was_behind_is_told_with_the_generation(user, heard):
     Session.objects.update(generation=1)
     heard.clear()
     caught_up = lifecycle.rotate(token, device=PHONE).session
-    assert sorted(names(heard)) == ["database_caught_up", "new_client_seen", "token_rotated"]
+    assert sorted(names(heard)) == ["database_caught_up", "token_rotated"]
     about = {"session": caught_up, "device": PHONE, "generation": 2}
     assert dict(heard)["database_caught_up"] == about
 
