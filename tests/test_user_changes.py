@@ -1,5 +1,6 @@
 """What a change to a user ends, through each path by which a project or a person may make it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from unittest.mock import patch
@@ -12,6 +13,7 @@ from django.contrib.auth.hashers import make_password
 from django.core import serializers
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from token_lifecycle import binding, lifecycle, tokens
 from token_lifecycle.device import Device
@@ -548,6 +550,46 @@ def test_a_session_that_was_over_is_stripped_too_and_keeps_its_reason(user, issu
     session = stored(issued)
     assert session.revocation_reason == RevocationReason.LOGOUT
     assert (session.ip_address, session.device_name) == (None, "")
+
+
+def clients_of_events():
+    """Address and user agent by whose session it was and who acted."""
+    events = SessionEvent.objects.filter(kind=EventKind.REVOKED)
+    return {(e.user_id, e.actor_id): (e.ip_address, e.user_agent) for e in events}
+
+
+def test_who_ended_sessions_of_others_and_is_deleted_leaves_no_client_behind(user, stranger):
+    other = stranger.session.user
+    lifecycle.revoke_session(stranger.session.pk, actor=user, device=PHONE)
+    user.delete()
+    assert clients_of_events() == {(other.pk, None): (None, "")}
+
+
+def test_the_client_of_somebody_else_outlives_whose_session_they_ended(user, issued, stranger):
+    staff = stranger.session.user
+    lifecycle.revoke_session(issued.session.pk, actor=staff, device=PHONE)
+    user.delete()
+    assert clients_of_events() == {(None, staff.pk): (PHONE.ip_address, PHONE.user_agent)}
+
+
+def test_many_users_without_sessions_are_deleted_with_three_statements_each(db):
+    User = type(UserFactory())
+    [UserFactory() for _ in range(9)]
+    with CaptureQueriesContext(connection) as captured:
+        User.objects.all().delete()
+    ours = [
+        query["sql"] for query in captured.captured_queries if "token_lifecycle" in query["sql"]
+    ]
+    # Django's own let go of sessions, events and cutoffs.
+    ours = [sql for sql in ours if not re.search(r" SET .(user|actor)_id. = NULL", sql)]
+    assert len(ours) == 10 * 3
+    assert sum(sql.startswith("UPDATE") for sql in ours) == 10 * 2
+
+
+def test_events_are_emptied_although_every_session_was_pruned(user, issued):
+    Session.objects.all().delete()
+    user.delete()
+    assert SessionEvent.objects.get().ip_address is None
 
 
 def test_a_user_made_anew_with_the_same_name_inherits_no_session(user, issued):

@@ -7,6 +7,7 @@ is bound to the password (:mod:`token_lifecycle.binding`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -152,13 +153,17 @@ def user_about_to_be_deleted(user: Any, *, now: datetime | None = None) -> int:
     """End the sessions of a user who is being deleted, and forget what tells about the person."""
     now = now or timezone.now()
     lock_user(user.pk)
-    sessions = Session.objects.primary().of(user)
-    ended = journal.end(
-        sessions.filter(revoked_at=None), reason=RevocationReason.USER_DELETED, now=now, user=user
-    )
-    sessions.forget_clients()
-    events = SessionEvent.objects.using(journal.database()).filter(user=user)
-    events.update(ip_address=None, user_agent="")
+    sessions, ended = Session.objects.primary().of(user), 0
+    if sessions.exists():
+        live = sessions.filter(revoked_at=None)
+        # A copy: Django takes the key from the instance, maybe before receivers hear of the end.
+        who = copy.copy(user)
+        ended = journal.end(live, reason=RevocationReason.USER_DELETED, now=now, user=who)
+        sessions.forget_clients()
+    events = SessionEvent.objects.using(journal.database())
+    # Where somebody acted, it was their client. Two statements, for there are two indexes.
+    for of_this_person in (events.filter(user=user, actor=None), events.filter(actor=user)):
+        of_this_person.update(ip_address=None, user_agent="")
     return ended
 
 
