@@ -11,7 +11,7 @@ from token_lifecycle.contrib import caep
 from token_lifecycle.exceptions import TokenInvalid
 from token_lifecycle.models import RevocationReason, Session
 from token_lifecycle.signals import session_revoked
-from token_lifecycle.testing import SessionFactory
+from token_lifecycle.testing import SessionFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +62,15 @@ def test_a_repetition_is_recognised_and_another_session_is_not_taken_for_one(end
 def test_of_a_deleted_user_the_session_alone_is_named(ended):
     ended.user.delete()
     assert set(claims_for(Session.objects.get())["sub_id"]) == {"format", "session"}
+
+
+def test_a_deleted_user_is_named_as_the_signal_names_them(ended):
+    gone, key = UserFactory(), ended.user_id
+    named = {"format": "iss_sub", "iss": US, "sub": str(key)}
+    assert claims_for(ended, user=gone)["sub_id"]["user"] == named
+    user = type(gone).objects.get(pk=key)
+    type(gone).objects.filter(pk=key).delete()
+    assert claims_for(Session.objects.get(), user=user)["sub_id"]["user"] == named
 
 
 def test_a_session_that_lives_makes_no_event():

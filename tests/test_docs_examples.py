@@ -351,12 +351,13 @@ def test_the_message_for_others_is_made_when_a_session_ends(
     keys = {"ALGORITHM": "EdDSA", "SIGNING_KEY": private, "VERIFYING_KEY": public}
     settings.SIMPLE_JWT = keys
     module = run(the("runs: caep"))
-    issued = lifecycle.start_session(user)
+    issued, key = lifecycle.start_session(user), str(user.pk)
     try:
         with django_capture_on_commit_callbacks(execute=True):
-            lifecycle.revoke_session(issued.session.pk)
+            user.delete()
     finally:
         signals.session_revoked.disconnect(module.tell_the_partner)
     [message] = module.outbox
     claims = jwt.decode(message, public, algorithms=["EdDSA"], audience=module.PARTNER)
     assert claims["sub_id"]["session"]["id"] == str(issued.session.pk)
+    assert claims["sub_id"]["user"]["sub"] == key

@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from tests.browsing import Browser
@@ -84,6 +84,14 @@ def test_an_end_by_nobody_in_particular_names_nobody(user, log):
     session = lifecycle.start_session(user).session
     lifecycle.revoke_sessions(Session.objects.all())
     expected = f"session ended: session_id={session.pk} user_id={user.pk} reason=admin"
+    assert log()[1:] == [("INFO", expected)]
+
+
+def test_the_end_of_a_deleted_users_session_names_that_user(user, log):
+    session, key = lifecycle.start_session(user).session, user.pk
+    with transaction.atomic():  # by whose commit Django has taken the key from the instance
+        user.delete()
+    expected = f"session ended: session_id={session.pk} user_id={key} reason=user_deleted"
     assert log()[1:] == [("INFO", expected)]
 
 

@@ -74,7 +74,9 @@ def log_revoked(
         _log(logging.INFO, EventKind.REVOKED, "sessions ended", about)
         return
     for session_id, user_id in sessions.values_list("pk", "user_id"):
-        about = {"session_id": session_id, "user_id": user_id, **why}
+        # A user who was deleted is named by the signal alone.
+        whose = _key(user) if user_id is None else user_id
+        about = {"session_id": session_id, "user_id": whose, **why}
         _log(logging.INFO, EventKind.REVOKED, "session ended", about)
 
 

@@ -25,7 +25,8 @@ database_caught_up = Signal()
 new_client_seen = Signal()
 
 #: sessions (a QuerySet of what this call ended, not evaluated), count, reason, user (None when
-#: several users were concerned), actor (who did it, or None), device (from where, or None), at
+#: several users were concerned; of one who was deleted a copy that has the key), actor (who did it,
+#: or None), device (from where, or None), at
 session_revoked = Signal()
 
 #: user, limit, device. A sign-in was refused because of ``SESSION_LIMIT_POLICY = "refuse"``.

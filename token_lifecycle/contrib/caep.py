@@ -6,9 +6,9 @@ token; sending it is the project's, with its own queue, retries and receivers (R
 of ``CONTENT_TYPE``)::
 
     @receiver(session_revoked)
-    def tell_the_partner(sessions, reason, at, **kwargs):
+    def tell_the_partner(sessions, user, **kwargs):
         for session in sessions:
-            claims = caep.session_revoked(session, issuer=US, audience=PARTNER)
+            claims = caep.session_revoked(session, issuer=US, audience=PARTNER, user=user)
             send.delay(caep.encode(claims))
 """
 
@@ -44,9 +44,16 @@ INITIATORS = {
 
 
 def session_revoked(
-    session: Session, *, issuer: str, audience: str | list[str], language: str = "en"
+    session: Session,
+    *,
+    issuer: str,
+    audience: str | list[str],
+    user: Any = None,
+    language: str = "en",
 ) -> dict[str, Any]:
     """The claims of the event for a session that has been ended.
+
+    ``user`` is the signal's: it names who was deleted, whom the session names no more.
 
     The same session gives the same ``jti`` each time, so that a receiver knows a repetition (RFC
     8417 §2.2). ``language`` is that of the reason, for the receiver's staff.
@@ -63,7 +70,7 @@ def session_revoked(
         "aud": audience,
         "iat": int(timezone.now().timestamp()),
         "jti": str(uuid.uuid5(session.pk, SESSION_REVOKED)),
-        "sub_id": _subject(session, issuer),
+        "sub_id": _subject(session, session.user or user, issuer),
         "events": {
             SESSION_REVOKED: {
                 "event_timestamp": int(session.revoked_at.timestamp()),
@@ -99,13 +106,12 @@ def encode(
     return jwt.encode(claims, key, algorithm, headers={"typ": "secevent+jwt", **(headers or {})})
 
 
-def _subject(session: Session, issuer: str) -> dict[str, Any]:
+def _subject(session: Session, user: Any, issuer: str) -> dict[str, Any]:
     """Which session of whom (RFC 9493); the user as our tokens name them."""
     subject: dict[str, Any] = {
         "format": "complex",
         "session": {"format": "opaque", "id": str(session.pk)},
     }
-    if session.user is not None:
-        user_id = tokens.user_id_of(session.user)
-        subject["user"] = {"format": "iss_sub", "iss": issuer, "sub": user_id}
+    if user is not None:
+        subject["user"] = {"format": "iss_sub", "iss": issuer, "sub": tokens.user_id_of(user)}
     return subject
