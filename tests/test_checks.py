@@ -316,16 +316,15 @@ def test_a_claims_hook_whose_module_is_broken_is_reported():
         ({"SIGNING_KEY": LONG[:31]}, ["E040"]),
         ({"SIGNING_KEY": LONG[:32].encode()}, []),
         ({"SIGNING_KEY": b"short"}, ["E040"]),
-        ({"SIGNING_KEY": ""}, ["E040"]),
+        ({"SIGNING_KEY": ""}, ["E040", "E044"]),
         ({"SIGNING_KEY": "a" * 64}, ["E040"]),
         ({"SIGNING_KEY": "abcdefg" * 10}, ["E040"]),
         ({"ALGORITHM": "HS384", "SIGNING_KEY": LONG[:47]}, ["E040"]),
         ({"ALGORITHM": "HS384", "SIGNING_KEY": LONG[:48]}, []),
         ({"ALGORITHM": "HS512", "SIGNING_KEY": LONG[:63]}, ["E040"]),
         ({"ALGORITHM": "HS512", "SIGNING_KEY": LONG[:64]}, []),
-        ({"ALGORITHM": "RS256", "SIGNING_KEY": "-----BEGIN"}, []),
-        ({"ALGORITHM": ["HS256"], "SIGNING_KEY": "x"}, []),
-        ({"SIGNING_KEY": None}, []),
+        ({"ALGORITHM": ["HS256"], "SIGNING_KEY": "x"}, ["E044"]),
+        ({"SIGNING_KEY": None}, ["E044"]),
     ],
 )
 def test_a_key_that_can_be_guessed_is_reported(jwt, expected):
@@ -389,7 +388,11 @@ def test_the_local_time_of_another_database_is_its_own_affair():
 
 
 def test_every_id_is_tested_here():
-    rooms = [room for room in Path(checks.__file__).parent.glob("*.py") if room.stem != "keys"]
+    rooms = [
+        room
+        for room in Path(checks.__file__).parent.glob("*.py")
+        if room.stem not in ("keys", "material")
+    ]
     ids = {number for room in rooms for number in re.findall(r"[EW]\d{3}", room.read_text())}
     tests = Path(__file__).read_text()
     assert ids

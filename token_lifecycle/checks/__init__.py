@@ -19,6 +19,8 @@ CHECKS = (
     cookies.check_cookie,
     cookies.check_csrf_cookie,
     keys.check_signing_key,
+    keys.check_single_key,
+    keys.check_fetched_keys,
     keys.check_key_ring,
     keys.check_key_ages,
     surroundings.check_neighbours,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils import timezone
-from jwt.algorithms import get_default_algorithms
 
 from ..conf import SETTING
 from ..keys import FIELDS
-from .reading import of_project
+from .material import HMAC_KEY_BYTES, loaded, mistakes
+from .reading import of_project, setting
 
-#: RFC 7518 §3.2: a key as long as the hash.
-HMAC_KEY_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
 #: RFC 7518 §3.3.
 RSA_KEY_BITS = 2048
 #: Fewer different bytes than this is a pattern, not chance.
@@ -33,7 +31,7 @@ EXAMPLES = (
 FOR_DEVELOPMENT = "django-insecure-"
 
 #: What of ``SIMPLE_JWT`` a ring replaces.
-REPLACED = ("SIGNING_KEY", "VERIFYING_KEY", "ALGORITHM", "JWK_URL")
+REPLACED = ("SIGNING_KEY", "VERIFYING_KEY", "ALGORITHM")
 
 
 def check_signing_key(**kwargs: Any) -> list[CheckMessage]:
@@ -44,6 +42,29 @@ def check_signing_key(**kwargs: Any) -> list[CheckMessage]:
             message = f"{name} is too weak for {algorithm}."
             found.append(Error(message, hint=wanted, id="token_lifecycle.E040"))
     return found
+
+
+def check_single_key(**kwargs: Any) -> list[CheckMessage]:
+    """E044: the key of ``SIMPLE_JWT`` cannot sign, or nobody could verify what it signs."""
+    if _ring():
+        return []
+    simple = of_project("SIMPLE_JWT")
+    key = simple.get("SIGNING_KEY", settings.SECRET_KEY)
+    wrong = mistakes(simple.get("ALGORITHM", "HS256"), key, simple.get("VERIFYING_KEY"))
+    found: list[CheckMessage] = [
+        Error(f"SIMPLE_JWT: the signing key {mistake}", id="token_lifecycle.E044")
+        for mistake in (wrong if key else ["has to sign, and SIGNING_KEY is empty."])
+    ]
+    return found
+
+
+def check_fetched_keys(**kwargs: Any) -> list[CheckMessage]:
+    """E045: keys to be fetched from a server, which this app does not."""
+    if not of_project("SIMPLE_JWT").get("JWK_URL"):
+        return []
+    message = "SIMPLE_JWT['JWK_URL'] is not supported: keys are those of the settings."
+    hint = "Remove it, and name the keys in SIMPLE_JWT or in SIGNING_KEYS."
+    return [Error(message, hint=hint, id="token_lifecycle.E045")]
 
 
 def check_key_ring(**kwargs: Any) -> list[CheckMessage]:
@@ -64,21 +85,32 @@ def check_key_ring(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_key_ages(**kwargs: Any) -> list[CheckMessage]:
-    """E042: the key that signs is past its time; W042: another one is, and does nothing."""
+    """E042: the key that signs is past its time; W042: another one is, and does nothing.
+
+    W046: the key that signs will not live for as long as what it signs.
+    """
     now = timezone.now()
     found: list[CheckMessage] = []
     for place, entry in enumerate(_ring()):
-        not_after = entry.get("NOT_AFTER")
-        if not isinstance(not_after, datetime) or timezone.is_naive(not_after) or not_after > now:
+        not_after, name = entry.get("NOT_AFTER"), f"The key {entry.get('KID')!r}"
+        if not isinstance(not_after, datetime) or timezone.is_naive(not_after):
             continue
-        name = f"The key {entry.get('KID')!r} is past its NOT_AFTER"
-        if place == 0:
-            message = f"{name}, and is the one that signs."
+        if not_after <= now and place == 0:
+            message = f"{name} is past its NOT_AFTER, and is the one that signs."
             found.append(Error(message, id="token_lifecycle.E042"))
-        else:
-            message = f"{name}, and verifies nothing any more."
+        elif not_after <= now:
+            message = f"{name} is past its NOT_AFTER, and verifies nothing any more."
             found.append(Warning(message, hint="Remove it.", id="token_lifecycle.W042"))
+        elif place == 0 and not_after - now < _refresh_token_life():
+            message = f"{name} signs refresh tokens that live beyond its NOT_AFTER."
+            hint = "Put a new key in front of it, or people are signed out at that moment."
+            found.append(Warning(message, hint=hint, id="token_lifecycle.W046"))
     return found
+
+
+def _refresh_token_life() -> timedelta:
+    limits = (setting("IDLE_TIMEOUT"), setting("SESSION_LIFETIME"))
+    return min((life for life in limits if isinstance(life, timedelta)), default=timedelta(0))
 
 
 def check_shared_keys(**kwargs: Any) -> list[CheckMessage]:
@@ -125,19 +157,14 @@ def _weakness(algorithm: Any, key: Any) -> str:
         guessed = EXAMPLES if settings.DEBUG else (*EXAMPLES, FOR_DEVELOPMENT)
         known = any(example.encode() in raw for example in guessed)
         if len(raw) < wanted or len(set(raw)) < DIFFERENT_BYTES or known:
-            return f"Use at least {wanted} random bytes (manage.py make_signing_key)."
-    bits = getattr(_loaded(algorithm, raw), "key_size", RSA_KEY_BITS)
+            command = f"manage.py make_signing_key --algorithm {algorithm}"
+            why = f"It has {FOR_DEVELOPMENT} in it: it stands in the code. "
+            why = why if FOR_DEVELOPMENT.encode() in raw else ""
+            return f"{why}Use at least {wanted} random bytes ({command})."
+    bits = getattr(loaded(algorithm, raw), "key_size", RSA_KEY_BITS)
     if algorithm[:2] in ("RS", "PS") and bits < RSA_KEY_BITS:
         return f"Use an RSA key of at least {RSA_KEY_BITS} bits (manage.py make_signing_key)."
     return ""
-
-
-def _loaded(algorithm: str, key: Any) -> Any:
-    """The key as PyJWT takes it; None where it does not."""
-    try:
-        return get_default_algorithms()[algorithm].prepare_key(key)
-    except Exception:  # whatever cryptography has against it
-        return None
 
 
 def _mistakes(ring: list[dict[str, Any]]) -> Iterator[str]:
@@ -164,16 +191,4 @@ def _mistakes_of(entry: dict[str, Any]) -> Iterator[str]:
         isinstance(not_after, datetime) and timezone.is_aware(not_after)
     ):
         yield "has a NOT_AFTER that is no datetime with a time zone."
-    algorithm = entry.get("ALGORITHM")
-    algorithm = algorithm if isinstance(algorithm, str) else "none"
-    if algorithm == "none" or algorithm not in get_default_algorithms():
-        yield "has an ALGORITHM that PyJWT cannot do (the others need cryptography)."
-        return
-    used = ["SIGNING_KEY"] if algorithm in HMAC_KEY_BYTES else ["SIGNING_KEY", "VERIFYING_KEY"]
-    if not any(entry.get(name) for name in used):
-        yield f"needs {' or '.join(used)}."
-    if algorithm not in HMAC_KEY_BYTES and not entry.get("VERIFYING_KEY"):
-        yield "needs a VERIFYING_KEY, the public half."
-    for name in used:
-        if entry.get(name) and _loaded(algorithm, entry[name]) is None:
-            yield f"has a {name} that is none for {algorithm}."
+    yield from mistakes(*(entry.get(n) for n in ("ALGORITHM", "SIGNING_KEY", "VERIFYING_KEY")))

@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from token_lifecycle.checks.keys import HMAC_KEY_BYTES, RSA_KEY_BITS
+from token_lifecycle.checks.keys import RSA_KEY_BITS
+from token_lifecycle.checks.material import HMAC_KEY_BYTES
 
 ASYMMETRIC = ("EdDSA", "ES256", "ES384", "RS256", "PS256")
 
