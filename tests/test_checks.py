@@ -11,11 +11,15 @@ from django.core import checks as django_checks
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import override_settings
+from django.urls import include, path
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.views import TokenRefreshView, TokenVerifyView
 
 from token_lifecycle import checks
+from token_lifecycle.authentication import SessionTokenAuthentication
 from token_lifecycle.conf import COOKIE_DEFAULTS, DEFAULTS, THROTTLE_DEFAULTS
 
 NOT_CALLABLE = "nothing to call"
@@ -154,7 +158,7 @@ def test_each_setting_has_a_good_and_a_bad_value_here():
         ("memory", DAY, []),
         ("memory", DAY + MINUTE, ["E022"]),
         ("database", DAY + MINUTE, []),
-        ("memory", "a day", []),
+        ("memory", "a day", ["E023"]),
     ],
 )
 def test_a_list_in_memory_has_to_hold_what_ends_within_an_access_lifetime(mode, access, expected):
@@ -185,7 +189,7 @@ def test_a_push_that_cannot_be_made_is_reported_without_its_address(push):
         ({"NAME": "refresh"}, []),
         ({"NAME": "__Host-refresh", "PATH": "/"}, []),
         ({"NAME": "__Host-Http-refresh", "PATH": "/"}, []),
-        ({"NAME": "__Secure-refresh", "DOMAIN": "example.com", "PATH": "/auth/"}, []),
+        ({"NAME": "__Secure-refresh", "DOMAIN": "example.com", "PATH": "/browser/"}, []),
         ({"SAMESITE": "Lax"}, []),
         ({"SAMESITE": "None"}, []),
         ({"SECURE": False, "NAME": "refresh"}, ["W010"]),
@@ -201,7 +205,7 @@ def test_a_push_that_cannot_be_made_is_reported_without_its_address(push):
         ({"NAME": "__Host-x", "PATH": "/", "SECURE": False}, ["E012", "W010"]),
         ({"HINT_NAME": "__Secure-hint", "SECURE": False}, ["E012", "W010"]),
         ({"NAME": "__Host-x"}, ["E013"]),
-        ({"NAME": "__HOST-x", "PATH": "/auth/"}, ["E013"]),
+        ({"NAME": "__HOST-x", "PATH": "/browser/"}, ["E013"]),
         ({"NAME": "__Host-x", "PATH": "/", "DOMAIN": "example.com"}, ["E013"]),
         ({"HINT_NAME": "__Host-hint", "DOMAIN": "example.com"}, ["E013"]),
         ({"HINT_NAME": "__Host-hint"}, []),
@@ -218,11 +222,23 @@ def test_a_push_that_cannot_be_made_is_reported_without_its_address(push):
         ({"HINT_NAME": "a,b"}, ["E014"]),
         ({"DOMAIN": "a.example; Path=/"}, ["E014"]),
         ({"DOMAIN": 5}, ["E014"]),
-        ({"PATH": "/a b/"}, ["E014"]),
-        ({"PATH": "/a\n"}, ["E014"]),
+        ({"PATH": "/a b/"}, ["E014", "E070"]),
+        ({"PATH": "/a\n"}, ["E014", "E070"]),
         ({"PATH": ""}, ["E014"]),
-        ({"PATH": "/\N{SNOWMAN}/"}, ["E014"]),
+        ({"PATH": "/\N{SNOWMAN}/"}, ["E014", "E070"]),
         ({"NAME": "same", "HINT_NAME": "same"}, ["E015"]),
+        ({"HINT_NAME": "__Secure-refresh_token"}, ["E015"]),
+        ({"HINT_NAME": "refresh_token", "SECURE": False}, ["E015", "W010"]),
+        ({"HINT_NAME": "refresh_token"}, []),
+        ({"SECURE": "False"}, ["E017"]),
+        ({"SECURE": 1}, ["E017"]),
+        ({"SECURE": None}, ["E017", "W010"]),
+        ({"PATH": "/browser"}, []),
+        ({"PATH": "/browser/"}, []),
+        ({"PATH": "/"}, []),
+        ({"PATH": "/auth/"}, ["E070"]),
+        ({"PATH": "/browser/refresh/"}, ["E070"]),
+        ({"PATH": "/brow"}, ["E070"]),
     ],
     ids=ascii,
 )
@@ -250,7 +266,7 @@ def test_an_insecure_cookie_is_reported_when_deploying_only():
         ({"SESSION_LIFETIME": MINUTE}, {"ACCESS_TOKEN_LIFETIME": MINUTE}, []),
         ({"SESSION_LIFETIME": 5}, {}, ["E003"]),
         ({"REUSE_GRACE_PERIOD": 5}, {}, ["E003"]),
-        ({}, {"ACCESS_TOKEN_LIFETIME": 5}, []),
+        ({}, {"ACCESS_TOKEN_LIFETIME": 5}, ["E023"]),
     ],
 )
 def test_durations_that_contradict_each_other_are_reported(app, jwt, expected):
@@ -356,6 +372,147 @@ def test_the_blacklist_of_simplejwt_is_reported():
         check_error_codes(["W050"])
 
 
+@pytest.mark.parametrize(
+    ("jwt", "expected"),
+    [
+        ({"ACCESS_TOKEN_LIFETIME": MINUTE}, []),
+        ({"ACCESS_TOKEN_LIFETIME": 900}, ["E023"]),
+        ({"ACCESS_TOKEN_LIFETIME": None}, ["E023"]),
+        ({"ACCESS_TOKEN_LIFETIME": -MINUTE}, ["E023"]),
+        ({"LEEWAY": 5}, []),
+        ({"LEEWAY": 0.5}, []),
+        ({"LEEWAY": MINUTE}, []),
+        ({"LEEWAY": None}, []),
+        ({"LEEWAY": "5"}, ["E023"]),
+        ({"LEEWAY": True}, ["E023"]),
+        ({"LEEWAY": -1}, ["E023"]),
+        ({"LEEWAY": -MINUTE}, ["E023"]),
+        ({"LEEWAY": float("nan")}, ["E023"]),
+        ({"LEEWAY": float("inf")}, ["E023"]),
+        ({"USER_ID_FIELD": "pk"}, []),
+        ({"USER_ID_FIELD": "username"}, []),
+        ({"USER_ID_FIELD": "uuid"}, ["E024"]),
+        ({"USER_ID_FIELD": "groups"}, ["E024"]),
+        ({"USER_ID_FIELD": "is_anonymous"}, ["E024"]),
+        ({"USER_ID_FIELD": None}, ["E024"]),
+        ({"USER_ID_FIELD": []}, ["E024"]),
+        ({"USER_ID_CLAIM": "sub"}, []),
+        ({"USER_ID_CLAIM": "sid"}, ["E025"]),
+        ({"USER_ID_CLAIM": "exp"}, ["E025"]),
+        ({"USER_ID_CLAIM": ""}, ["E025"]),
+        ({"USER_ID_CLAIM": 5}, ["E025"]),
+        ({"USER_ID_CLAIM": "jti"}, ["E025", "E025"]),
+        ({"USER_ID_CLAIM": "token_type"}, ["E025", "E025"]),
+        ({"USER_ID_CLAIM": "t", "TOKEN_TYPE_CLAIM": "t"}, ["E025", "E025"]),
+        ({"TOKEN_TYPE_CLAIM": "typ", "JTI_CLAIM": "id"}, []),
+        ({"TOKEN_TYPE_CLAIM": None, "JTI_CLAIM": ""}, []),
+        ({"JTI_CLAIM": "sec"}, ["E025"]),
+    ],
+    ids=str,
+)
+def test_what_simplejwts_settings_say_of_tokens_has_to_be_possible(jwt, expected):
+    check_error_codes(expected, SIMPLE_JWT=jwt)
+
+
+OUR_API = path("a/", include("token_lifecycle.urls"))
+OUR_BROWSER = path("a/", include("token_lifecycle.browser_urls"))
+
+
+class TestMounts:
+    @pytest.mark.parametrize(
+        ("mounted", "expected"),
+        [
+            ([OUR_API, path("b/", include([OUR_BROWSER]))], []),
+            ([OUR_API, OUR_BROWSER], ["W071"]),
+            ([path("x/", include([OUR_API])), path("x/a/", include(OUR_BROWSER.url_patterns))], []),
+            ([path("x/", include([OUR_API])), path("x/", include([OUR_BROWSER]))], ["W071"]),
+            ([OUR_BROWSER, path("a/b/", include("token_lifecycle.browser_urls"))], ["W072"]),
+            ([OUR_BROWSER, path("b/", include("token_lifecycle.browser_urls"))], []),
+            ([OUR_BROWSER, path("a/b/", include("token_lifecycle.urls"))], []),
+        ],
+    )
+    def test_one_that_hides_or_disturbs_another_is_reported(self, mounted, expected):
+        check_error_codes(expected, ROOT_URLCONF=urlconf(mounted))
+
+    def test_one_below_another_is_in_order_where_both_share_a_cookie(self):
+        nested = [OUR_BROWSER, path("a/b/", include("token_lifecycle.browser_urls"))]
+        everywhere = {"COOKIE": {"PATH": "/a/"}}
+        check_error_codes([], ROOT_URLCONF=urlconf(nested), TOKEN_LIFECYCLE=everywhere)
+
+    def test_a_cookie_path_is_judged_only_where_the_mount_is_known(self):
+        varying = [path("<tenant>/", include([OUR_BROWSER]))]
+        elsewhere = {"COOKIE": {"PATH": "/x/"}}
+        check_error_codes([], ROOT_URLCONF=urlconf(varying), TOKEN_LIFECYCLE=elsewhere)
+        check_error_codes([], ROOT_URLCONF=urlconf([]), TOKEN_LIFECYCLE=elsewhere)
+
+    @pytest.mark.parametrize(
+        "view",
+        [TokenRefreshView, type("Own", (TokenVerifyView,), {})],
+    )
+    def test_views_of_simplejwt_are_reported(self, view):
+        mounted = [path("x/", include([path("token/", view.as_view())]))]
+        check_error_codes(["W053"], ROOT_URLCONF=urlconf(mounted))
+
+    def test_a_broken_urlconf_is_left_to_djangos_own_checks(self):
+        check_error_codes([], ROOT_URLCONF="tests.nothing")
+
+
+def urlconf(patterns):
+    return type("URLconf", (), {"urlpatterns": patterns})
+
+
+class Ours(SessionTokenAuthentication):
+    pass
+
+
+class Both(SessionTokenAuthentication, JWTAuthentication):
+    pass
+
+
+class Theirs(JWTAuthentication):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("configured", "expected"),
+    [
+        (["token_lifecycle.authentication.SessionTokenAuthentication"], []),
+        (["rest_framework.authentication.SessionAuthentication"], []),
+        ([Ours, Both, f"{__name__}.Ours"], []),
+        (["rest_framework_simplejwt.authentication.JWTAuthentication"], ["E052"]),
+        (["rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"], ["E052"]),
+        ([Ours, Theirs], ["E052"]),
+        ([f"{__name__}.Theirs"], ["E052"]),
+        (["tests.nothing.Authentication", "x", "", 5, None], []),
+        ("rest_framework_simplejwt.authentication.JWTAuthentication", []),
+        (None, []),
+    ],
+    ids=str,
+)
+def test_an_authenticator_that_lets_ended_sessions_in_is_reported(configured, expected):
+    framework = {"DEFAULT_AUTHENTICATION_CLASSES": configured}
+    check_error_codes(expected, REST_FRAMEWORK=framework)
+
+
+@pytest.mark.parametrize(
+    ("backend", "rates", "expected"),
+    [
+        ("locmem.LocMemCache", {}, ["W034"]),
+        ("locmem.LocMemCache", {"obtain_address": None}, ["W034"]),
+        ("locmem.LocMemCache", None, []),
+        ("locmem.LocMemCache", dict.fromkeys(THROTTLE_DEFAULTS), []),
+        ("locmem.LocMemCache", 5, ["W034"]),
+        ("redis.RedisCache", {}, []),
+        ("nothing.Cache", {}, []),
+    ],
+)
+def test_throttles_that_count_in_one_process_are_reported_when_deploying(backend, rates, expected):
+    caches = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
+    with override_settings(CACHES=caches, TOKEN_LIFECYCLE={"THROTTLE_RATES": rates}):
+        found = checks.surroundings.check_cache()
+    assert [message.id.removeprefix("token_lifecycle.") for message in found] == expected
+
+
 @pytest.mark.parametrize("name", ["CSRF_USE_SESSIONS", "CSRF_COOKIE_HTTPONLY"])
 def test_a_csrf_token_that_pages_cannot_read_is_reported(name):
     check_error_codes(["W016"], **{name: True})
@@ -421,7 +578,10 @@ odd_settings = (
     | mapping_of(DEFAULTS)
     | mapping_of(COOKIE_DEFAULTS).map(lambda cookie: {"COOKIE": cookie})
 )
-jwt_names = ["ALGORITHM", "SIGNING_KEY", "ACCESS_TOKEN_LIFETIME", "ROTATE_REFRESH_TOKENS"]
+jwt_names = [
+    *("ALGORITHM", "SIGNING_KEY", "VERIFYING_KEY", "JWK_URL", "ACCESS_TOKEN_LIFETIME", "LEEWAY"),
+    *("ROTATE_REFRESH_TOKENS", "USER_ID_FIELD", "USER_ID_CLAIM", "TOKEN_TYPE_CLAIM", "JTI_CLAIM"),
+]
 
 
 @hypothesis_settings(deadline=None)

@@ -8,16 +8,19 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
-from django.urls import NoReverseMatch, reverse
 
 from ..conf import COOKIE_DEFAULTS
-from .reading import setting, unknown_keys
+from ..cookies import CookieAttributes
+from .mounts import BROWSER, is_mounted
+from .reading import cookie_settings, unknown_keys
 
 
 def check_cookie(**kwargs: Any) -> list[CheckMessage]:
     """Combinations that browsers would silently drop (RFC 6265bis §4.1.3, §5.6)."""
-    cookie = _cookie()
+    cookie = cookie_settings()
     found = unknown_keys(cookie, COOKIE_DEFAULTS, 'TOKEN_LIFECYCLE["COOKIE"]')
+    if not isinstance(cookie["SECURE"], bool):
+        found.append(_cookie_error("SECURE must be True or False.", "E017"))
     if cookie["SAMESITE"] not in ("Strict", "Lax", "None"):
         found.append(_cookie_error('SAMESITE must be "Strict", "Lax" or "None".', "E010"))
     if cookie["SAMESITE"] == "None" and not cookie["SECURE"]:
@@ -29,7 +32,7 @@ def check_cookie(**kwargs: Any) -> list[CheckMessage]:
         for key, accepts in COOKIE_TEXTS.items()
         if cookie[key] is not COOKIE_DEFAULTS[key] and not accepts(cookie[key])
     ]
-    if cookie["NAME"] is not None and cookie["NAME"] == cookie["HINT_NAME"]:
+    if CookieAttributes.from_settings(cookie, mount="/").name == cookie["HINT_NAME"]:
         found.append(_cookie_error("NAME and HINT_NAME must differ.", "E015"))
     return found
 
@@ -79,7 +82,7 @@ COOKIE_TEXTS: dict[str, Callable[[Any], bool]] = {
 
 def check_insecure_cookie(**kwargs: Any) -> list[CheckMessage]:
     """W010: deploying with a cookie that travels over plain http."""
-    if _cookie()["SECURE"]:
+    if cookie_settings()["SECURE"]:
         return []
     message = "SECURE is off: the refresh token would travel over plain http."
     return [Warning(f'TOKEN_LIFECYCLE["COOKIE"]: {message}', id="token_lifecycle.W010")]
@@ -88,20 +91,7 @@ def check_insecure_cookie(**kwargs: Any) -> list[CheckMessage]:
 def check_csrf_cookie(**kwargs: Any) -> list[CheckMessage]:
     """W016: a CSRF token that the browser client cannot read, so that every request is a 403."""
     hidden = [n for n in ("CSRF_USE_SESSIONS", "CSRF_COOKIE_HTTPONLY") if getattr(settings, n)]
-    if not hidden or not _is_mounted("token_lifecycle_browser"):
+    if not hidden or not is_mounted(BROWSER):
         return []
     message = f"{hidden[0]} keeps the CSRF token from the pages that have to send it back."
     return [Warning(message, id="token_lifecycle.W016")]
-
-
-def _is_mounted(namespace: str) -> bool:
-    try:
-        reverse(f"{namespace}:csrf")
-    except NoReverseMatch:
-        return False
-    return True
-
-
-def _cookie() -> dict[str, Any]:
-    cookie = setting("COOKIE")
-    return {**COOKIE_DEFAULTS, **cookie} if isinstance(cookie, dict) else {**COOKIE_DEFAULTS}

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from ..conf import DEFAULTS, SETTING
+from ..conf import COOKIE_DEFAULTS, DEFAULTS, SETTING
 
 
 def of_project(name: str) -> dict[str, Any]:
@@ -33,3 +33,9 @@ def unknown_keys(given: Iterable[str], known: Iterable[str], where: str) -> list
         for name in given
         if name not in known
     ]
+
+
+def cookie_settings() -> dict[str, Any]:
+    """The ``COOKIE`` setting with its defaults."""
+    cookie = setting("COOKIE")
+    return {**COOKIE_DEFAULTS, **cookie} if isinstance(cookie, dict) else {**COOKIE_DEFAULTS}

@@ -6,10 +6,13 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections, router
+from django.utils.module_loading import import_string
 
-from .reading import of_project
+from ..conf import THROTTLE_DEFAULTS
+from .reading import of_project, setting
 
 
 def check_neighbours(**kwargs: Any) -> list[CheckMessage]:
@@ -45,5 +48,61 @@ def check_clock(**kwargs: Any) -> list[CheckMessage]:
             f"The database of sessions ({using!r}) keeps local time without a zone.",
             hint=f"Remove TIME_ZONE from DATABASES[{using!r}].",
             id="token_lifecycle.E064",
+        )
+    ]
+
+
+#: Where our own authenticators stand. Named and not imported: they are higher up.
+OURS = "token_lifecycle.authentication"
+
+
+def check_authenticators(**kwargs: Any) -> list[CheckMessage]:
+    """E052: simplejwt's authenticator, which takes the access tokens of ended sessions."""
+    configured = of_project("REST_FRAMEWORK").get("DEFAULT_AUTHENTICATION_CLASSES")
+    entries = configured if isinstance(configured, list | tuple) else []
+    return [
+        Error(
+            f"DEFAULT_AUTHENTICATION_CLASSES: {found.__qualname__} does not ask whether a session"
+            " lives.",
+            hint="Use SessionTokenAuthentication, or a subclass of it.",
+            id="token_lifecycle.E052",
+        )
+        for found in map(_class_of, entries)
+        if _ignores_sessions(found)
+    ]
+
+
+def _class_of(entry: Any) -> Any:
+    """The class that ``entry`` is or names; None where it cannot be imported."""
+    try:
+        return import_string(entry) if isinstance(entry, str) else entry
+    except Exception:  # whatever the project's module raises; the first request will tell
+        return None
+
+
+def _ignores_sessions(found: Any) -> bool:
+    try:
+        from rest_framework_simplejwt.authentication import JWTAuthentication
+    except Exception:  # whatever the project's settings make it raise
+        return False
+    if not isinstance(found, type) or not issubclass(found, JWTAuthentication):
+        return False
+    return not any(base.__module__ == OURS for base in found.__mro__)
+
+
+def check_cache(**kwargs: Any) -> list[CheckMessage]:
+    """W034, with ``check --deploy``: throttles that count in the memory of one process."""
+    backend = _class_of(settings.CACHES.get("default", {}).get("BACKEND"))
+    rates = setting("THROTTLE_RATES")
+    off = rates is None or (
+        isinstance(rates, dict) and all(rates.get(name, "on") is None for name in THROTTLE_DEFAULTS)
+    )
+    if off or not isinstance(backend, type) or not issubclass(backend, LocMemCache):
+        return []
+    return [
+        Warning(
+            "The throttles count in a cache of each process alone, and it holds 300 entries.",
+            hint="Use a shared one (Redis, Memcached), or give it more MAX_ENTRIES.",
+            id="token_lifecycle.W034",
         )
     ]

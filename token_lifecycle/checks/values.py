@@ -18,6 +18,8 @@ from .reading import of_project, setting, unknown_keys
 RATE = re.compile(r"[0-9]+/[smhd][a-z]*")
 
 ZERO = timedelta(0)
+#: A day; clocks that differ by more are no clocks.
+MOST_SECONDS = 86_400
 
 
 def _is_positive_duration(value: Any) -> bool:
@@ -105,6 +107,26 @@ def _wrong(project: dict[str, Any]) -> list[CheckMessage]:
         for name, (accepts, wanted) in RULES.items()
         if name in project and not accepts(project[name])
     ]
+
+
+def _is_leeway(value: Any) -> bool:
+    # Zero by any name is none at all, as in PyJWT.
+    if not value or _is_duration(value):
+        return True
+    return type(value) in (int, float) and 0 <= value <= MOST_SECONDS
+
+
+def check_simple_jwt(**kwargs: Any) -> list[CheckMessage]:
+    """E023: durations of ``SIMPLE_JWT`` that are none."""
+    simple = of_project("SIMPLE_JWT")
+    found: list[CheckMessage] = []
+    if not _is_positive_duration(simple.get("ACCESS_TOKEN_LIFETIME", DEFAULT_ACCESS_LIFETIME)):
+        message = "SIMPLE_JWT['ACCESS_TOKEN_LIFETIME'] must be a positive timedelta."
+        found.append(Error(message, id="token_lifecycle.E023"))
+    if not _is_leeway(simple.get("LEEWAY", 0)):
+        message = "SIMPLE_JWT['LEEWAY'] must be a timedelta or a number of seconds."
+        found.append(Error(message, id="token_lifecycle.E023"))
+    return found
 
 
 def check_durations(**kwargs: Any) -> list[CheckMessage]:
