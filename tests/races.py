@@ -101,6 +101,11 @@ def end_by_staff(user_id):
     return lifecycle.revoke_sessions(Session.objects.of(user_id))
 
 
+def end_by_staff_who_searched(name):
+    """By a set that joins another table."""
+    return lifecycle.revoke_sessions(Session.objects.filter(user__username=name))
+
+
 def change_password(user_id):
     user = get_user_model().objects.get(pk=user_id)
     user.set_password(NEW_PASSWORD)

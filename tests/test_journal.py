@@ -112,6 +112,38 @@ def test_ending_returns_how_many_and_records_each(user):
     assert Session.objects.get(pk=over.pk).revocation_reason == RevocationReason.LOGOUT
 
 
+def found_by_user(sessions):
+    return Session.objects.filter(user__in=[s.user for s in sessions], user__is_active=True)
+
+
+def found_by_events(sessions):
+    """Each of them twice."""
+    for session in sessions * 2:
+        SessionEvent.objects.create(kind=EventKind.STARTED, session=session, created_at=NOW)
+    return Session.objects.filter(events__kind=EventKind.STARTED)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        found_by_user,
+        found_by_events,
+        lambda sessions: found_by_events(sessions).distinct().order_by("user__email"),
+    ],
+)
+@pytest.mark.parametrize("number", [1, 5])
+def test_a_set_that_joins_other_tables_ends_with_as_few_statements(
+    user, found, number, django_assert_max_num_queries
+):
+    sessions = found([SessionFactory(user=user) for _ in range(number)])
+    SessionFactory()
+    over = SessionFactory(user=user, ended=True)
+    with django_assert_max_num_queries(6):
+        assert end(sessions) == number
+    assert Session.objects.filter(revoked_at=NOW).count() == number
+    assert Session.objects.get(pk=over.pk).revocation_reason == RevocationReason.LOGOUT
+
+
 def test_ending_nothing_writes_and_says_nothing(hear):
     heard = hear(signals.session_revoked)
     SessionFactory(ended=True)

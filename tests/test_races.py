@@ -125,6 +125,17 @@ def test_a_session_ended_amid_refreshes_is_recorded_once(crew):
         assert events.count() == 1
 
 
+def test_of_several_who_end_a_session_at_once_one_does_however_they_found_it(crew):
+    for _ in range(ROUNDS):
+        user = UserFactory()
+        sessions = [lifecycle.start_session(user).session.pk for _ in range(3)]
+        searching = [(races.end_by_staff_who_searched, user.get_username())] * 6
+        ended = crew.run(*searching, (races.log_out_everywhere, user.pk))
+        assert sorted(ended) == [0] * 6 + [3]
+        events = SessionEvent.objects.filter(session__in=sessions, kind=EventKind.REVOKED)
+        assert events.count() == 3
+
+
 @pytest.mark.parametrize("policy", ["evict_oldest", "refuse"])
 def test_simultaneous_sign_ins_never_exceed_the_session_limit(doorway, options, policy):
     options(MAX_SESSIONS_PER_USER=2, SESSION_LIMIT_POLICY=policy)

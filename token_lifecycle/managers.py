@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import models, router
+from django.db import connections, models, router
 from django.db.models import F, Q, QuerySet
 
 from .statements import (
@@ -112,9 +112,26 @@ class SessionQuerySet(QuerySet["Session"]):
         """End those that were not ended yet; how many.
 
         Touches no column that a rotation touches, and the reverse: whichever of the two commits
-        first, the session is ended afterwards.
+        first, the session is ended afterwards. Of two ends the first stays: whoever waited for
+        the row finds it ended.
         """
-        return self.filter(revoked_at=None).update(revoked_at=now, revocation_reason=reason)
+        rows = self.filter(revoked_at=None)
+        if rows.query.count_active_tables() > 1:
+            rows = rows._by_key().filter(revoked_at=None)
+        return rows.update(revoked_at=now, revocation_reason=reason)
+
+    def _by_key(self) -> SessionQuerySet:
+        """The same rows, for an update whose further conditions are to hold when it writes.
+
+        Of a set that joins other tables Django moves every condition into a subquery, and what
+        stands there is not asked again after the row was waited for (PostgreSQL).
+        """
+        using = self._db or router.db_for_write(self.model)  # type: ignore[attr-defined]
+        keys: Any = self.using(using).values_list("pk", flat=True)
+        if not connections[using].features.update_can_self_select:
+            keys = list(keys)
+        rows: SessionQuerySet = self.model.objects.using(using)
+        return rows.filter(pk__in=keys)
 
     def ended(self, *, at: datetime, reason: str) -> SessionQuerySet:
         """Those that were ended at one moment for one reason, which is to say by one call."""
