@@ -106,7 +106,7 @@ NAME = "__Secure-refresh_token"
 class TestReading:
     def read(self, header, **changes):
         request = RequestFactory().get("/", **({"HTTP_COOKIE": header} if header else {}))
-        return cookies.read_refresh(request, attributes=attributes(**changes))
+        return cookies.the_one(cookies.read_refresh(request, attributes=attributes(**changes)))
 
     @pytest.mark.parametrize(
         ("header", "value"),

@@ -9,7 +9,7 @@ from django.urls import include, path, re_path
 
 from tests.answers import assert_answer
 from tests.browsing import COOKIE, HINT, Browser, is_deleted, stored
-from tests.forging import claims_of, rows
+from tests.forging import claims_of, reforged, rows
 from tests.happenings import REFUSED, used_in_a_burst
 from token_lifecycle import delivery, lifecycle, views
 from token_lifecycle.models import RevocationReason, Session
@@ -307,15 +307,18 @@ class TestLogout:
         assert [session.pk for session in live()] == [other.session.pk]
 
     @pytest.mark.parametrize("order", [1, -1])
-    def test_two_cookies_are_refused_in_both_orders_and_not_deleted(
-        self, browser, signed_in, order
-    ):
-        pair = [f"{COOKIE}={browser.token}", f"{COOKIE}=planted"][::order]
-        before = rows()
-        response = browser.send("logout/", cookies="; ".join(pair))
-        assert_answer(response, 401, "token_invalid")
-        assert not response.cookies
-        assert rows() == before
+    def test_a_planted_cookie_keeps_nobody_signed_in(self, browser, signed_in, order, caplog):
+        other = lifecycle.start_session(UserFactory())
+        unhurt = lifecycle.start_session(UserFactory())
+        planted = [other.refresh, reforged(unhurt.refresh, sec="A" * 22), "planted"]
+        header = [f"{COOKIE}={token}" for token in [browser.token, *planted]][::order]
+        response = browser.send("logout/", cookies="; ".join(header))
+        assert_answer(response, 204)
+        assert is_deleted(response)
+        # Whose secret came along has ended: the planted one cannot be signed in with either.
+        assert [session.pk for session in live()] == [unhurt.session.pk]
+        warning = "several refresh cookies in one request: path='/browser/logout/'"
+        assert caplog.messages.count(warning) == 1
 
 
 class TestSessions:
@@ -341,6 +344,11 @@ class TestSessions:
         assert response.json() == {"revoked": 1}
         assert not response.cookies
         assert [session.pk for session in live()] == [other.session.pk]
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_a_planted_cookie_does_not_keep_the_one_of_the_session(self, browser, access, order):
+        header = "; ".join([f"{COOKIE}={browser.token}", f"{COOKIE}=planted"][::order])
+        assert is_deleted(browser.send("logout-all/", bearer=access, cookies=header))
 
     @pytest.mark.parametrize("cookie", [None, "", "x", "a.b.c"])
     def test_without_a_cookie_of_the_session_none_is_deleted(self, browser, access, cookie):

@@ -115,14 +115,18 @@ def delete(response: HttpResponseBase, *, attributes: CookieAttributes) -> None:
         )
 
 
-def read_refresh(request: HttpRequest, *, attributes: CookieAttributes) -> str | None:
-    """The refresh cookie, matched by its exact name; None where there is none.
+def read_refresh(request: HttpRequest, *, attributes: CookieAttributes) -> list[str]:
+    """The refresh cookies, matched by their exact name: one at most, unless some were planted."""
+    header = request.META.get("HTTP_COOKIE", "")
+    pairs = (pair.partition("=") for pair in header.split(";"))
+    return [value.strip() for name, _, value in pairs if name.strip() == attributes.name]
+
+
+def the_one(values: list[str]) -> str | None:
+    """The only refresh cookie; None where there is none.
 
     :raises DuplicateCookie: there are several, and which is the browser's own cannot be told.
     """
-    header = request.META.get("HTTP_COOKIE", "")
-    pairs = (pair.partition("=") for pair in header.split(";"))
-    values = [value.strip() for name, _, value in pairs if name.strip() == attributes.name]
     if len(values) > 1:
         raise DuplicateCookie
     return values[0] if values else None

@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from . import cookies, tokens
 from .api_errors import CsrfFailed
 from .conf import app_settings
-from .cookies import CookieAttributes, DuplicateCookie
+from .cookies import CookieAttributes
 from .exceptions import TokenInvalid
 from .lifecycle import IssuedTokens
 from .parsers import StrictJSONParser, media_type
@@ -52,14 +52,13 @@ class BodyDelivery:
         token: str = serializer.validated_data["refresh"]
         return token
 
-    def logout_token(self, request: Request) -> str | None:
-        """The token whose session ends, or None."""
+    def logout_tokens(self, request: Request) -> list[str]:
+        """The token whose session ends, if there is one."""
         if plain := _plain_token(request):
-            return plain
+            return [plain]
         serializer = LogoutSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        token: str | None = serializer.validated_data.get("refresh")
-        return token
+        return list(serializer.validated_data.values())
 
     def replaced_token(self, request: Request) -> str | None:
         """The token of a session that a sign-in replaces: none."""
@@ -102,29 +101,28 @@ class CookieDelivery:
     def refresh_token(self, request: Request) -> str:
         """The token to exchange.
 
-        :raises TokenInvalid: there is no cookie, or more than one.
+        :raises TokenInvalid: there is no cookie; DuplicateCookie: there are several.
         """
-        token = self.logout_token(request)
+        token = cookies.the_one(self.logout_tokens(request))
         if token is None:
             raise TokenInvalid
         return token
 
-    def logout_token(self, request: Request) -> str | None:
-        """The token whose session ends, or None.
+    def logout_tokens(self, request: Request) -> list[str]:
+        """The tokens whose sessions end: of several cookies each, for each needs its secret.
 
-        :raises DuplicateCookie: there are several, one of them planted.
+        Or whoever can plant a second cookie could keep somebody signed in.
         """
         http = request._request
-        try:
-            return cookies.read_refresh(http, attributes=attributes(http))
-        except DuplicateCookie:
+        found = cookies.read_refresh(http, attributes=attributes(http))
+        if len(found) > 1:
             logger.warning("several refresh cookies in one request: path=%r", http.path)
-            raise
+        return found
 
     def replaced_token(self, request: Request) -> str | None:
         """The token of the session that a sign-in in the same browser replaces."""
         try:
-            return self.logout_token(request)
+            return self.refresh_token(request)
         except TokenInvalid:
             return None
 
@@ -140,14 +138,8 @@ class CookieDelivery:
 
     def forget(self, response: Response, request: Request, *, only: UUID | None = None) -> None:
         """Delete the cookies; with ``only``, where they are of that session and no other."""
-        if only is None or self._session_id(request) == only:
+        if only is None or only in map(_session_id, self.logout_tokens(request)):
             cookies.delete(response, attributes=attributes(request._request))
-
-    def _session_id(self, request: Request) -> UUID | None:
-        try:
-            return tokens.parse_refresh(self.refresh_token(request), now=timezone.now()).session_id
-        except TokenInvalid:
-            return None
 
 
 Delivery = BodyDelivery | CookieDelivery
@@ -178,6 +170,14 @@ def _mount(request: HttpRequest) -> str:
     own_segments = 2 if "session_id" in match.kwargs else 1
     mount = request.path.rstrip("/").split("/")[:-own_segments]
     return escape_uri_path("/".join(mount) + "/")
+
+
+def _session_id(token: str) -> UUID | None:
+    """The session that a refresh token names; None where it is no token of ours."""
+    try:
+        return tokens.parse_refresh(token, now=timezone.now()).session_id
+    except TokenInvalid:
+        return None
 
 
 def _plain_token(request: Request) -> str | None:

@@ -238,10 +238,11 @@ class LogoutView(LifecycleView):
     """
 
     def post(self, request: Request) -> Response:
-        refresh = self.delivery.logout_token(request)
+        presented = self.delivery.logout_tokens(request)
         bearer = bearer_token(request)
-        if refresh is not None:
-            lifecycle.revoke_by_token(refresh, device=self.device())
+        if presented:
+            for token in presented:
+                lifecycle.revoke_by_token(token, device=self.device())
         elif bearer is not None:
             self.end_session_of(bearer)
         elif self.delivery.logout_needs_token:

@@ -107,7 +107,7 @@ def request_headers(data):
     token = bearer_token(request)
     assert token is None or parts[0].strip().lower().startswith("bearer")
     try:
-        cookie = cookies.read_refresh(request, attributes=ATTRIBUTES)
+        cookie = cookies.the_one(cookies.read_refresh(request, attributes=ATTRIBUTES))
     except DuplicateCookie:
         assert parts[1].count(ATTRIBUTES.name) > 1
     else:

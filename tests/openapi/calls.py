@@ -198,9 +198,7 @@ def token_expired(caller, clock, **_):
 
 
 def token_invalid(caller, **_):
-    if caller.browser and caller.path.endswith("logout/"):
-        caller.headers["HTTP_COOKIE"] += f"; {COOKIE}=another"
-    elif is_refresh(caller) and not caller.browser:
+    if is_refresh(caller) and not caller.browser:
         caller.body = b'{"refresh": "x"}'
     elif is_refresh(caller):
         caller.headers["HTTP_COOKIE"] = f"csrftoken={CSRF}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...exceptions import SessionLimitReached, TokenInvalid
+from ...exceptions import SessionLimitReached
 from . import shapes
 from .answers import (
     DELETES,
@@ -90,7 +90,6 @@ def logout(*, cookie: bool) -> Operation:
         answers=together(
             done(same, headers=set_cookie(DELETES)),
             bad_body(),
-            refused_refresh(TokenInvalid.code),  # two cookies: one was planted
             *shared,
         ),
     )
