@@ -110,9 +110,9 @@ GUARDS = [
     ),
     Guard(
         promise="nobody keeps a copy of a token",
-        file="views.py",
-        line='finished["Cache-Control"] = "no-store"',
-        weaker='finished["Cache-Control"] = "private"',
+        file="delivery.py",
+        line='response.headers["Cache-Control"] = "no-store"',
+        weaker='response.headers["Cache-Control"] = "private"',
         tests=(
             "test_views_obtain.py::TestObtain::test_a_password_starts_a_session",
             "test_delivery.py::TestRefresh::test_the_cookie_is_exchanged_for_a_new_one",

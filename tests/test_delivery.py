@@ -1,13 +1,18 @@
 """The refresh token in a cookie: how it comes, goes, and is never confused with another."""
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 from django.conf.urls.i18n import i18n_patterns
-from django.urls import include, path, re_path
+from django.http import HttpResponse, HttpResponseRedirect
+from django.template import Context, Template
+from django.urls import include, path, re_path, reverse
+from rest_framework.request import Request
 
-from tests.answers import assert_answer
+from tests.answers import OBTAIN, assert_answer
 from tests.browsing import COOKIE, HINT, Browser, is_deleted, stored
 from tests.forging import claims_of, reforged, rows
 from tests.happenings import REFUSED, used_in_a_burst
@@ -382,6 +387,48 @@ class TestSessions:
         assert not response.cookies
 
 
+class TestAnotherKindOfSignIn:
+    """For views of a project that have found out who is there by other means."""
+
+    @pytest.fixture
+    def issued(self, user):
+        return lifecycle.start_session(user, auth_method="passkey")
+
+    @pytest.mark.parametrize("wrap", [lambda request: request, Request], ids=["Django", "DRF"])
+    def test_a_browser_gets_what_a_sign_in_with_a_password_gives_it(
+        self, rf, browser, user, issued, wrap
+    ):
+        usual = browser.sign_in(user, PASSWORD)
+        request = rf.get("/callback/")
+        response = HttpResponseRedirect("/")
+        assert delivery.deliver_to_browser(wrap(request), response, issued) is response
+        assert stored(response) == issued.refresh
+        for name in (COOKIE, HINT):
+            ours, theirs = response.cookies[name], usual.cookies[name]
+            for attribute in ("path", "domain", "secure", "httponly", "samesite"):
+                assert ours[attribute] == theirs[attribute]
+        assert response["Cache-Control"] == "no-store"
+        assert request.META["CSRF_COOKIE_NEEDS_UPDATE"]
+        browser.token = stored(response)
+        assert browser.send("refresh/").json()["session"] == str(issued.session.pk)
+
+    def test_of_several_mounts_one_is_chosen_by_its_path(self, rf, issued):
+        response = delivery.deliver_to_browser(
+            rf.get("/callback/"), HttpResponse(), issued, mount="/staff/auth/"
+        )
+        assert response.cookies[COOKIE]["path"] == "/staff/auth/"
+        assert HINT not in response.cookies
+
+    def test_an_api_client_gets_what_a_sign_in_with_a_password_answers(self, api, user, issued):
+        usual = api.post(OBTAIN, {"username": user.get_username(), "password": PASSWORD})
+        response = delivery.token_response(issued)
+        body = json.loads(response.content)
+        assert list(body) == list(usual.json())
+        assert (body["access"], body["refresh"]) == (issued.access, issued.refresh)
+        for header in ("Cache-Control", "Pragma", "Content-Type"):
+            assert response[header] == usual[header]
+
+
 #: Ways in which a project may include the URLs, each with a path below them.
 urlpatterns = [
     path("one/", include("token_lifecycle.browser_urls", namespace="one")),
@@ -425,7 +472,34 @@ class TestMounts:
         for response in answers:
             assert response.status_code in (200, 204)
             assert response.cookies[COOKIE]["path"] == mount
-            assert response.cookies[HINT]["path"] == "/"
+            (hint,) = [name for name in response.cookies if name.startswith(HINT)]
+            assert response.cookies[hint]["path"] == "/"
+
+    def test_signing_out_at_one_mount_does_not_look_like_it_at_another(self, user):
+        one, two = Browser("/one/"), Browser("/two/")
+        hints = set()
+        for browser in (one, two):
+            hints |= browser.sign_in(user, PASSWORD).cookies.keys() - {COOKIE, "csrftoken"}
+        assert hints == {"tl_hint_2be13acf", "tl_hint_0237984f"}
+        gone = one.send("logout/").cookies
+        assert {name for name in hints if name in gone} == {"tl_hint_2be13acf"}
+
+    def test_the_mount_that_the_namespace_leads_to_has_the_plain_hint(self, user):
+        mount = reverse("token_lifecycle_browser:csrf").removesuffix("csrf/")
+        assert HINT in Browser(mount).sign_in(user, PASSWORD).cookies
+
+    def test_mounts_that_share_a_cookie_share_its_hint(self, user, options):
+        options(COOKIE={"PATH": "/"})
+        for mount in ("/one/", "/two/"):
+            assert HINT in Browser(mount).sign_in(user, PASSWORD).cookies
+
+    @pytest.mark.parametrize("namespace", ["one", "umlaut", "outer:token_lifecycle_browser"])
+    def test_a_page_is_told_of_the_hint_that_its_mount_sets(self, user, namespace):
+        tag = Template(f"{{% load token_lifecycle %}}{{% token_lifecycle_config '{namespace}' %}}")
+        told = json.loads(re.search(r">(.*)<", tag.render(Context()))[1])
+        mount = reverse(f"{namespace}:csrf").removesuffix("csrf/")
+        assert told["namespace"] == f"tl:{mount}"
+        assert told["hintCookie"] in Browser(mount).sign_in(user, PASSWORD).cookies
 
     def test_a_mount_in_other_letters_is_written_as_browsers_ask_for_it(self, user):
         response = Browser("/m%C3%BCnze/").sign_in(user, PASSWORD)

@@ -227,6 +227,23 @@ def test_a_body_that_is_no_object_is_refused_where_none_is_needed(browser, name,
     assert rows() == before
 
 
+def test_a_sign_in_renews_the_token_and_a_refresh_does_not(user):
+    """As ``django.contrib.auth.login`` does: the one from before may have been planted."""
+    browser = Browser()
+    before = browser.cookies["csrftoken"].value
+    browser.sign_in(user, PASSWORD)
+    renewed = browser.cookies["csrftoken"].value
+    assert renewed != before
+    assert_answer(refresh(browser, HTTP_X_CSRFTOKEN=before), 403, "csrf_failed")
+    assert_answer(refresh(browser), 200)
+    assert browser.cookies["csrftoken"].value == renewed
+
+
+def test_a_sign_in_that_failed_renews_nothing(user):
+    browser = Browser()
+    assert "csrftoken" not in browser.sign_in(user, "wrong").cookies
+
+
 class TestCsrfEndpoint:
     def test_a_page_that_django_did_not_render_gets_its_cookie(self, client):
         response = client.get("/browser/csrf/")

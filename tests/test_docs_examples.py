@@ -24,9 +24,11 @@ from token_lifecycle import api_errors, exceptions, lifecycle, signals, tokens
 from token_lifecycle.admin import UserSessionsMixin
 from token_lifecycle.conf import DEFAULTS
 from token_lifecycle.device import Device
+from token_lifecycle.exceptions import SessionLimitReached, Unavailable, UserInactive
 from token_lifecycle.models import EventKind, Session, SessionEvent
 from token_lifecycle.testing import PASSWORD, UserFactory, authorization, sign_in
 
+from .browsing import COOKIE, Browser
 from .pages import HTTP_API, MARKED, PAGES, README, blocks, marked, run, the
 from .test_key_checks import reported
 from .test_keys import PAIRS, SECRETS
@@ -110,13 +112,37 @@ def test_urls_blocks_mount_endpoints(code):
 
 def test_another_kind_of_sign_in_hands_out_tokens_that_work(api, user):
     view = run(the("runs: start_session"), verify_passkey=lambda data: user).PasskeyView.as_view()
-    answer = view(APIRequestFactory().post("/", {}, format="json")).data
+    answer = json.loads(view(APIRequestFactory().post("/", {}, format="json")).content)
     api.credentials(HTTP_AUTHORIZATION=f"Bearer {answer['access']}")
     assert api.get("/whoami/").status_code == 200
     assert api.post("/auth/refresh/", {"refresh": answer["refresh"]}).status_code == 200
     session = Session.objects.get()
     assert session.auth_method == "passkey"
     assert session.expires_at - session.created_at == timedelta(hours=8)
+
+
+def test_a_magic_link_signs_a_browser_in(rf, user):
+    view = run(the("runs: magic_link"), user_of_link=lambda token: user).magic_link
+    response = view(rf.get("/link/"), "x")
+    assert (response.status_code, response["Location"]) == (302, "/")
+    browser = Browser()
+    browser.token = response.cookies[COOKIE].value
+    assert browser.send("refresh/").status_code == 200
+    assert Session.objects.get().auth_method == "magic_link"
+
+
+@pytest.mark.parametrize(
+    ("raised", "status"),
+    [(SessionLimitReached(), 403), (UserInactive(), 401), (Unavailable(), 503)],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_view_of_ones_own_answers_its_errors_as_ours_do(raised, status):
+    def verify(data):
+        raise raised
+
+    view = run(the("runs: exception_handler"), verify_passkey=verify).PasskeyView.as_view()
+    response = view(APIRequestFactory().post("/", {}, format="json"))
+    assert (response.status_code, response.data["code"]) == (status, raised.code)
 
 
 @pytest.mark.parametrize(("old", "changes"), [(PASSWORD, True), ("wrong", False)])

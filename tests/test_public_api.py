@@ -12,8 +12,10 @@ from django.core.management import get_commands
 from django.urls import reverse
 
 from token_lifecycle import (
+    api_errors,
     authentication,
     conf,
+    delivery,
     device,
     exceptions,
     lifecycle,
@@ -185,6 +187,16 @@ def test_the_authenticators_for_other_checks_are_public():
     stateless = authentication.StatelessSessionTokenAuthentication
     assert issubclass(stateless, authentication.SessionTokenAuthentication)
     assert authentication.SessionTokenAuthentication.revocation_check is None
+
+
+def test_the_ways_to_hand_tokens_out_are_public():
+    shown = parameters(delivery.deliver_to_browser)
+    assert shown == "(request, response, issued, *, mount=None)"
+    assert parameters(delivery.token_response) == "(issued)"
+
+
+def test_the_exception_handler_is_public():
+    assert parameters(api_errors.exception_handler) == "(exc, context)"
 
 
 def test_the_permissions_are_public():

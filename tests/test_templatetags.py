@@ -48,6 +48,7 @@ def test_the_client_is_told_all_it_cannot_guess():
         "logoutAllUrl": "/shop/auth/logout-all/",
         "csrfUrl": "/shop/auth/csrf/",
         "loginUrl": "/enter/",
+        "namespace": "tl:/shop/auth/",
         "hintCookie": "tl_hint",
         "csrf": {"cookie": "csrftoken", "header": "X-Csrftoken"},
     }
@@ -67,6 +68,25 @@ def test_the_block_is_found_by_the_client_and_allowed_by_every_content_security_
 
 def test_another_mount_is_named_by_its_namespace():
     assert config('"staff"')["refreshUrl"] == "/staff/auth/refresh/"
+
+
+def test_pages_of_two_mounts_share_nothing_in_a_browser():
+    """Or one would hand the other its access tokens, of another user or tenant."""
+    told = [
+        config(),
+        config('"staff"'),
+        config('"tenants" tenant="a"'),
+        config('"tenants" tenant="b"'),
+    ]
+    for option in ("namespace", "hintCookie"):
+        assert len({each[option] for each in told}) == 4
+
+
+def test_pages_of_mounts_that_share_a_cookie_share_its_lock(settings):
+    """Or both would exchange the same token at the same moment."""
+    settings.TOKEN_LIFECYCLE = {"COOKIE": {"PATH": "/"}}
+    for option, value in (("namespace", "tl:/"), ("hintCookie", "tl_hint")):
+        assert config()[option] == config('"staff"')[option] == value
 
 
 def test_what_a_mount_captures_is_passed_on():

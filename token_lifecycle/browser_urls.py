@@ -3,7 +3,8 @@
 from django.urls import path
 
 from . import jwks, session_views, views
-from .delivery import APP_NAME, COOKIE
+from .delivery import COOKIE
+from .mounts import APP_NAME
 
 app_name = APP_NAME
 

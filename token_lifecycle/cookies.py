@@ -37,12 +37,17 @@ class CookieAttributes:
     samesite: Literal["Strict", "Lax", "None"]
 
     @classmethod
-    def from_settings(cls, configured: Mapping[str, Any], *, mount: str) -> CookieAttributes:
-        """``configured`` is the ``COOKIE`` setting; ``mount`` is where the endpoints are."""
+    def from_settings(
+        cls, configured: Mapping[str, Any], *, mount: str, hint_suffix: str = ""
+    ) -> CookieAttributes:
+        """``configured`` is the ``COOKIE`` setting; ``mount`` is where the endpoints are.
+
+        ``hint_suffix`` tells the hints of several mounts apart, for all are at ``/``.
+        """
         secure = bool(configured["SECURE"])
         return cls(
             name=configured["NAME"] or (SECURE_NAME if secure else PLAIN_NAME),
-            hint_name=configured["HINT_NAME"],
+            hint_name=configured["HINT_NAME"] + hint_suffix,
             path=configured["PATH"] or mount,
             domain=configured["DOMAIN"],
             secure=secure,

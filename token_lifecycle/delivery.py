@@ -7,13 +7,13 @@ returned in a body.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import rotate_token
 from django.utils import timezone
-from django.utils.encoding import escape_uri_path
 from rest_framework.authentication import CSRFCheck
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
@@ -21,12 +21,14 @@ from rest_framework.response import Response
 
 from . import cookies, tokens
 from .api_errors import CsrfFailed
-from .conf import app_settings
 from .cookies import CookieAttributes
 from .exceptions import TokenInvalid
 from .lifecycle import IssuedTokens
+from .mounts import attributes, attributes_at
 from .parsers import StrictJSONParser, media_type
 from .serializers import AnythingSerializer, LogoutSerializer, RefreshSerializer
+
+ResponseT = TypeVar("ResponseT", bound=HttpResponseBase)
 
 logger = logging.getLogger("token_lifecycle")
 
@@ -66,6 +68,9 @@ class BodyDelivery:
     def deliver(self, response: Response, request: Request, issued: IssuedTokens) -> None:
         """Put the refresh token into the answer."""
         response.data["refresh"] = issued.refresh
+
+    def signed_in(self, request: Request) -> None:
+        """Nothing to renew: no browser keeps anything."""
 
     def forget(self, response: Response, request: Request, *, only: UUID | None = None) -> None:
         """Nothing to forget: the client holds the token."""
@@ -128,13 +133,11 @@ class CookieDelivery:
 
     def deliver(self, response: Response, request: Request, issued: IssuedTokens) -> None:
         """Store the refresh token in the browser."""
-        cookies.set_refresh(
-            response,
-            issued.refresh,
-            attributes=attributes(request._request),
-            expires_at=issued.refresh_expires_at,
-            now=issued.issued_at,
-        )
+        _set(response, issued, attributes(request._request))
+
+    def signed_in(self, request: Request) -> None:
+        """Renew the CSRF token, as ``django.contrib.auth.login`` does: it may have been planted."""
+        rotate_token(request._request)
 
     def forget(self, response: Response, request: Request, *, only: UUID | None = None) -> None:
         """Delete the cookies; with ``only``, where they are of that session and no other."""
@@ -144,32 +147,67 @@ class CookieDelivery:
 
 Delivery = BodyDelivery | CookieDelivery
 
-#: The URL namespace of ``browser_urls``.
-APP_NAME = "token_lifecycle_browser"
-
 BODY = BodyDelivery()
 COOKIE = CookieDelivery()
 
 
-def attributes(request: HttpRequest) -> CookieAttributes:
-    """The cookies' attributes for the place where ``browser_urls`` are mounted.
+def deliver_to_browser(
+    request: HttpRequest | Request,
+    response: ResponseT,
+    issued: IssuedTokens,
+    *,
+    mount: str | None = None,
+) -> ResponseT:
+    """Sign a browser in after another kind of sign-in (a passkey, OAuth, a magic link).
 
-    The mount is found from the request's own path, so that a project may include the URLs
-    anywhere, more than once, and behind a script prefix.
+    Puts the refresh token of ``start_session`` into the cookie of ``browser_urls``, renews the CSRF
+    token, and lets nobody keep a copy of the answer. The page asks for its access token by a
+    refresh, as ``auth.bootstrap()`` does. Returns ``response``, of whatever kind it is.
+
+    ``mount`` is the path of ``browser_urls`` where they are included more than once.
+
+    :raises NoReverseMatch: they are not included, or nowhere without a captured part.
     """
-    return CookieAttributes.from_settings(app_settings.cookie, mount=_mount(request))
+    http = request._request if isinstance(request, Request) else request
+    chosen = attributes(http) if mount is None else attributes_at(mount)
+    _set(response, issued, chosen)
+    rotate_token(http)
+    forbid_storing(response)
+    return response
 
 
-def _mount(request: HttpRequest) -> str:
-    """The path under which the browser endpoints of this request are."""
-    match = request.resolver_match
-    if match is None or APP_NAME not in match.app_names:
-        return reverse(f"{APP_NAME}:csrf").removesuffix("csrf/")
-    # The path and not the route reversed: one namespace may be included twice, and what the
-    # project's own part of the route captured (a tenant, a language) may have no name.
-    own_segments = 2 if "session_id" in match.kwargs else 1
-    mount = request.path.rstrip("/").split("/")[:-own_segments]
-    return escape_uri_path("/".join(mount) + "/")
+def token_response(issued: IssuedTokens) -> JsonResponse:
+    """What ``obtain/`` answers an API client, for views with another kind of sign-in."""
+    response = JsonResponse({**members(issued), "refresh": issued.refresh})
+    forbid_storing(response)
+    return response
+
+
+def members(issued: IssuedTokens) -> dict[str, Any]:
+    """A pair of tokens, in the shape of RFC 6749 §5.1 and without the refresh token."""
+    return {
+        "access": issued.access,
+        "token_type": "Bearer",  # nosec B105  # a scheme
+        "expires_in": issued.expires_in,
+        "refresh_expires_in": issued.refresh_expires_in,
+        "session": str(issued.session.pk),
+    }
+
+
+def forbid_storing(response: HttpResponseBase) -> None:
+    """Nobody keeps a copy of an answer with tokens (RFC 6749 §5.1)."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Pragma"] = "no-cache"
+
+
+def _set(response: HttpResponseBase, issued: IssuedTokens, chosen: CookieAttributes) -> None:
+    cookies.set_refresh(
+        response,
+        issued.refresh,
+        attributes=chosen,
+        expires_at=issued.refresh_expires_at,
+        now=issued.issued_at,
+    )
 
 
 def _session_id(token: str) -> UUID | None:

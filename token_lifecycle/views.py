@@ -36,7 +36,7 @@ from . import journal, lifecycle, tokens
 from .api_errors import CHALLENGE, InvalidCredentials, exception_handler
 from .authentication import bearer_token
 from .conf import app_settings
-from .delivery import BODY, Delivery
+from .delivery import BODY, Delivery, forbid_storing, members
 from .device import Device
 from .exceptions import SessionLimitReached, TokenRefused
 from .lifecycle import IssuedTokens
@@ -112,8 +112,7 @@ class LifecycleView(APIView):
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> Response:
         finished = super().finalize_response(request, response, *args, **kwargs)
-        finished["Cache-Control"] = "no-store"  # RFC 6749 §5.1
-        finished["Pragma"] = "no-cache"
+        forbid_storing(finished)
         patch_vary_headers(finished, ["Authorization", "Cookie"])
         return finished
 
@@ -143,16 +142,8 @@ class LifecycleView(APIView):
         )
 
     def answer(self, request: Request, issued: IssuedTokens) -> Response:
-        """A pair of tokens, in the shape of RFC 6749 §5.1."""
-        response = Response(
-            {
-                "access": issued.access,
-                "token_type": "Bearer",  # nosec B105  # a scheme
-                "expires_in": issued.expires_in,
-                "refresh_expires_in": issued.refresh_expires_in,
-                "session": str(issued.session.pk),
-            }
-        )
+        """A pair of tokens, the refresh token where the delivery puts it."""
+        response = Response(members(issued))
         self.delivery.deliver(response, request, issued)
         return response
 
@@ -182,6 +173,7 @@ class ObtainView(LifecycleView):
         started = journal.in_transaction(partial(self.start, request, user, device))
         if isinstance(started, SessionLimitReached):
             raise started
+        self.delivery.signed_in(request)
         return started
 
     def start(self, request: Request, user: Any, device: Device) -> Response | SessionLimitReached:

@@ -12,8 +12,7 @@ from django.urls import reverse
 from django.utils.html import json_script
 from django.utils.safestring import SafeString
 
-from ..conf import app_settings
-from ..delivery import APP_NAME
+from ..mounts import APP_NAME, attributes_at, mount_beside, namespace_at
 
 register = template.Library()
 
@@ -39,6 +38,7 @@ def token_lifecycle_config(
         current_app = match.namespace if match else None
         return reverse(f"{namespace}:{name}", kwargs=captured, current_app=current_app)
 
+    mount = mount_beside(url("csrf"))
     return json_script(
         {
             "refreshUrl": url("refresh"),
@@ -46,7 +46,8 @@ def token_lifecycle_config(
             "logoutAllUrl": url("logout-all"),
             "csrfUrl": url("csrf"),
             "loginUrl": resolve_url(settings.LOGIN_URL),
-            "hintCookie": app_settings.cookie["HINT_NAME"],
+            "namespace": namespace_at(mount),
+            "hintCookie": attributes_at(mount).hint_name,
             "csrf": {
                 "cookie": settings.CSRF_COOKIE_NAME,
                 "header": HttpHeaders.parse_header_name(settings.CSRF_HEADER_NAME),
