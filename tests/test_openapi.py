@@ -10,10 +10,13 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 from django.contrib.auth import get_user_model
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from openapi_spec_validator import validate
+from rest_framework.generics import GenericAPIView
+from rest_framework.serializers import IntegerField, Serializer
 from rest_framework.views import APIView
 
 from tests.browsing import COOKIE, HINT
@@ -31,7 +34,10 @@ from tests.openapi.calls import (
 from tests.openapi.document import FILE, document
 from tests.pages import HTTP_API, code_in, table
 from token_lifecycle import browser_urls, lifecycle, urls
-from token_lifecycle.authentication import StatelessSessionTokenAuthentication
+from token_lifecycle.authentication import (
+    SessionTokenAuthentication,
+    StatelessSessionTokenAuthentication,
+)
 from token_lifecycle.testing import PASSWORD, SessionFactory, UserFactory
 
 REFUSALS = [
@@ -136,6 +142,41 @@ def test_a_view_of_the_project_with_our_authenticator_asks_for_the_bearer():
         "bearerFormat": "JWT",
         "description": "The access token of a session that has not ended.",
     }
+
+
+class PriceSerializer(Serializer):
+    """Some answer of a project."""
+
+    price = IntegerField()
+
+
+class OfTheProject(SessionTokenAuthentication):
+    """A subclass, as a project may write one."""
+
+
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_views_of_the_project_beside_ours_are_described_without_a_warning(first):
+    """``manage.py spectacular --fail-on-warn`` has to pass."""
+
+    def view(authenticator):
+        class View(GenericAPIView):
+            authentication_classes = [authenticator]
+            schema = AutoSchema()
+            serializer_class = PriceSerializer
+
+            def get(self, request):
+                """Nobody asks."""
+
+        return View.as_view()
+
+    classes = (SessionTokenAuthentication, StatelessSessionTokenAuthentication, OfTheProject)
+    theirs = [path(f"{number}/", view(each)) for number, each in enumerate(classes)]
+    ours = [path("zz/" if first == "theirs" else "0/auth/", include("token_lifecycle.urls"))]
+    GENERATOR_STATS.reset()
+    made = SchemaGenerator(patterns=ours + theirs).get_schema(public=True)
+    complaints = {**GENERATOR_STATS._warn_cache, **GENERATOR_STATS._error_cache}
+    assert not complaints
+    assert made["paths"]["/2/"]["get"]["security"][0] == {"accessToken": []}
 
 
 # What is served

@@ -17,12 +17,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.drainage import set_override
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiViewExtension
 from drf_spectacular.openapi import AutoSchema
 
+from ...authentication import SessionTokenAuthentication
 from .operations import operation_of
 from .schema import LifecycleSchema
 from .security import ACCESS_TOKEN, access_token
+
+# One scheme, whichever of the classes asks for it and wherever it is met first; drf-spectacular
+# takes it for as many as there are classes, and warns that they share a name.
+set_override(SessionTokenAuthentication, "suppress_collision_warning", True)
 
 __all__ = ["AccessTokenScheme", "EndpointExtension"]
 
