@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib import admin
 from django.contrib.auth import (
     aget_user,
     alogin,
@@ -31,11 +32,11 @@ from django.utils import timezone
 from tests import happenings
 from tests.crew import Crew
 from tests.sign_ins import row
-from token_lifecycle import binding, lifecycle, signals
+from token_lifecycle import binding, device_urls, lifecycle, signals
 from token_lifecycle.contrib.browser_sessions import checks, receivers, rows
 from token_lifecycle.contrib.browser_sessions.memory import MAX_ROWS, Memory, memory
 from token_lifecycle.contrib.browser_sessions.middleware import BrowserSessionMiddleware
-from token_lifecycle.contrib.browser_sessions.rows import SESSION_ID_KEY, TOUCH_EVERY
+from token_lifecycle.contrib.browser_sessions.rows import ADOPTED_KEY, SESSION_ID_KEY, TOUCH_EVERY
 from token_lifecycle.feed import feed
 from token_lifecycle.models import EventKind, RevocationReason, Session, SessionEvent
 from token_lifecycle.revocation import Standing
@@ -46,6 +47,7 @@ MIDDLEWARE = f"{APP}.middleware.BrowserSessionMiddleware"
 STRICT = f"{__name__}.StrictMiddleware"
 NEW_PASSWORD = "a wholly different pass phrase"
 SECOND = timedelta(seconds=1)
+RECENT = timedelta(minutes=15)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -163,6 +165,8 @@ urlpatterns = [
     path("basket/", write_and_look),
     path("rolled-back/", sign_in_rolled_back),
     path("auth/", include("token_lifecycle.urls")),
+    path("devices/", include(device_urls.urls(recent=RECENT, login_url="/admin/login/"))),
+    path("admin/", admin.site.urls),
 ]
 
 
@@ -307,6 +311,30 @@ def test_where_the_limit_refuses_nobody_is_signed_in(browser, person, options):
     assert who(browser) == ""
     assert Session.objects.count() == 1
     assert SessionEvent.objects.filter(kind=EventKind.LIMIT_REACHED).exists()
+
+
+def test_whoever_is_refused_at_the_limit_reads_why_and_can_try_again(browser, person, options):
+    options(MAX_SESSIONS_PER_USER=1, SESSION_LIMIT_POLICY="refuse")
+    lifecycle.start_session(person)
+    response = browser.post("/login/?next=/me/", {"username": "anna"})
+    page = response.content.decode()
+    assert response.status_code == 403
+    assert "as many devices as allowed. Sign out on one of them first." in page
+    assert 'href="/login/?next=/me/"' in page
+
+
+def test_a_project_without_templates_answers_the_refusal_as_django_does(
+    browser, person, options, settings
+):
+    options(MAX_SESSIONS_PER_USER=1, SESSION_LIMIT_POLICY="refuse")
+    settings.TEMPLATES = []
+    lifecycle.start_session(person)
+    assert browser.post("/login/", {"username": "anna"}).status_code == 403
+
+
+def test_another_refusal_is_answered_as_ever(rf):
+    middleware = BrowserSessionMiddleware(home)
+    assert middleware.process_exception(rf.get("/"), PermissionDenied()) is None
 
 
 def test_a_refused_sign_in_leaves_no_user_on_its_request(person, options, browser):
@@ -522,6 +550,35 @@ def test_a_django_session_from_before_the_app_gets_a_row(browser, person, settin
     assert browser.session[SESSION_ID_KEY] == str(live().get().pk)
     assert browser.get("/me/").json()["session"] == "known"
     assert Session.objects.count() == 1
+
+
+def test_a_session_from_before_is_no_recent_sign_in_and_a_real_one_is(browser, person, settings):
+    before_the_app(browser, person, settings)
+    other = SessionFactory(user=person)
+    # The very first request, of which no row is known yet, and those after it.
+    for _ in range(2):
+        page = browser.get("/devices/sign-out-others/")
+        assert "Please sign in once more" in page.content.decode()
+    assert browser.session[ADOPTED_KEY] is True
+    sign_in(browser, person)
+    assert ADOPTED_KEY not in browser.session
+    browser.post("/devices/sign-out-others/")
+    assert reason_of(other) == RevocationReason.LOGOUT_ALL
+
+
+def test_an_old_sign_in_passes_the_admins_login_and_ends_others_then(
+    browser, person, settings, time_machine
+):
+    """That login sends back unasked whoever is signed in already."""
+    type(person).objects.update(is_staff=True)
+    session, other = sign_in(browser, person), SessionFactory(user=person)
+    time_machine.move_to(timezone.now() + RECENT)
+    login_page = browser.post("/devices/sign-out-others/").url
+    assert reason_of(session) == RevocationReason.LOGOUT
+    assert browser.get(login_page).status_code == 200
+    browser.post(login_page, {"username": "anna", "password": PASSWORD})
+    browser.post("/devices/sign-out-others/")
+    assert reason_of(other) == RevocationReason.LOGOUT_ALL
 
 
 def test_a_strict_site_signs_such_sessions_out(browser, person, settings):

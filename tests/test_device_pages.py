@@ -5,7 +5,9 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.views import LoginView
+from django.contrib.messages import get_messages
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.http import HttpResponse
@@ -14,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from django.utils import timezone
 
-from token_lifecycle import device_pages, device_urls, journal
+from token_lifecycle import device_base, device_pages, device_urls, journal
 from token_lifecycle.exceptions import Unavailable
 from token_lifecycle.models import EventKind, RevocationReason, Session, SessionEvent
 from token_lifecycle.testing import SessionFactory, UserFactory
@@ -40,6 +42,7 @@ urlpatterns = [
 def knows_this_session(get_response):
     def middleware(request):
         request.token_session_id = knows_this_session.session_id
+        request.token_session_adopted = knows_this_session.adopted
         return get_response(request)
 
     return middleware
@@ -50,7 +53,7 @@ def this(person, settings):
     """The session of the browser itself."""
     session = SessionFactory(user=person, auth_method="browser", device_name="Here")
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, THIS]
-    knows_this_session.session_id = session.pk
+    knows_this_session.session_id, knows_this_session.adopted = session.pk, False
     return session
 
 
@@ -302,18 +305,59 @@ def careful(name=""):
     return f"/careful/{name}"
 
 
-def test_who_signed_in_long_ago_is_asked_to_do_it_again(browser, person, this):
+AGAIN = "Please sign in once more before you sign out other devices."
+
+
+@pytest.mark.parametrize("what", ["one", "sign-out-others/", "sign-out-all/"])
+def test_who_signed_in_long_ago_is_asked_to_do_it_again(browser, person, this, what):
+    """As nobody: a login view that sends back who is signed in would be a dead end."""
     Session.objects.filter(pk=this.pk).update(created_at=timezone.now() - RECENT)
     other = SessionFactory(user=person)
-    for url in (sign_out(other, careful()), careful("sign-out-others/"), careful("sign-out-all/")):
-        response = browser.post(url)
-        assert response.url == "/login/?next=/careful/"
-    assert browser.get(careful("sign-out-all/")).status_code == 302
+    response = browser.post(sign_out(other, careful()) if what == "one" else careful(what))
+    assert response.url == "/login/?next=/careful/"
+    assert [str(message) for message in get_messages(response.wsgi_request)] == [AGAIN]
+    assert SESSION_KEY not in browser.session
     assert reason_of(other) == ""
-    # To look, and to leave, nobody has to.
+
+
+def test_who_signed_in_long_ago_may_look_and_leave(browser, person, this):
+    Session.objects.filter(pk=this.pk).update(created_at=timezone.now() - RECENT)
     assert browser.get(careful()).status_code == 200
     browser.post(sign_out(this, careful()))
     assert reason_of(this) == RevocationReason.LOGOUT
+
+
+def test_the_page_that_asks_says_that_a_sign_in_comes_first_and_signs_nobody_out(
+    browser, person, this
+):
+    page = browser.get(careful("sign-out-all/")).content.decode()
+    assert AGAIN not in page
+    assert "Yes, sign out" in page
+    Session.objects.filter(pk=this.pk).update(created_at=timezone.now() - RECENT)
+    page = browser.get(careful("sign-out-all/")).content.decode()
+    assert AGAIN in page
+    assert "Sign in again</button>" in page
+    assert "Yes, sign out" not in page
+    assert SESSION_KEY in browser.session
+
+
+def test_a_database_too_busy_to_sign_this_browser_out_is_a_message(
+    browser, person, this, monkeypatch
+):
+    def busy(request):
+        raise Unavailable
+
+    Session.objects.filter(pk=this.pk).update(created_at=timezone.now() - RECENT)
+    monkeypatch.setattr(device_base.auth, "logout", busy)
+    response = browser.post(careful("sign-out-all/"), follow=True)
+    assert texts(response) == ["The database was busy, and nothing was changed. Please try again."]
+
+
+def test_a_sign_in_of_which_nobody_knows_when_it_was_is_not_recent(browser, person, this):
+    knows_this_session.adopted = True
+    assert AGAIN in browser.get(careful("sign-out-all/")).content.decode()
+    knows_this_session.adopted, knows_this_session.session_id = False, None
+    assert AGAIN in browser.get(careful("sign-out-all/")).content.decode()
 
 
 def test_who_signed_in_lately_is_not_asked_again(browser, person, this):

@@ -7,8 +7,9 @@ from datetime import timedelta
 from django.urls import URLPattern, path
 
 from . import device_pages
+from .device_base import APP_NAME
 
-app_name = device_pages.APP_NAME
+app_name = APP_NAME
 
 
 def urls(

@@ -9,6 +9,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
+from .refusal import SessionLimitRefusal, page_of
 from .visits import Visit
 
 
@@ -19,7 +20,8 @@ class BrowserSessionMiddleware:
     nobody, at this very request. Where the database does not answer, the error is raised.
 
     ``request.token_session_id`` is the id of the row, once ``request.user`` was looked at; None
-    where nobody is signed in.
+    where nobody is signed in. ``request.token_session_adopted`` says whether the row was made for
+    a Django session from before: then nobody knows when the person signed in.
     """
 
     sync_capable = True
@@ -50,6 +52,10 @@ class BrowserSessionMiddleware:
         if not visit.is_finished:
             await sync_to_async(visit.finish)(response, now=timezone.now())
         return response
+
+    def process_exception(self, request: Any, exception: Exception) -> Any:
+        """Say to whom a sign-in was refused what to do, where Django's 403 is an empty page."""
+        return page_of(request) if isinstance(exception, SessionLimitRefusal) else None
 
     def _begin(self, request: Any) -> Visit:
         if not hasattr(request, "user") or not hasattr(request, "session"):

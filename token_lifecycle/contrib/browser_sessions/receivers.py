@@ -9,12 +9,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from token_lifecycle.exceptions import SessionLimitReached, UserInactive
 from token_lifecycle.models import RevocationReason
 
 from . import rows
+from .refusal import SessionLimitRefusal, refusal_text
 from .visits import Visit
 
 
@@ -39,9 +39,7 @@ def on_login(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         visit.signed_in(user, now=now)
     except SessionLimitReached:
         _sign_out(request)
-        raise PermissionDenied(
-            _("You are signed in on as many devices as allowed. Sign out on one of them first.")
-        ) from None
+        raise SessionLimitRefusal(refusal_text()) from None
     except UserInactive:
         _sign_out(request)
         raise PermissionDenied from None

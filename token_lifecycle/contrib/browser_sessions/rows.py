@@ -26,6 +26,9 @@ from .memory import memory
 #: it, so that code which empties a session but for ``_auth…`` leaves it there.
 SESSION_ID_KEY = "_auth_token_session_id"
 
+#: That the row was made for a Django session from before, and not by a sign-in.
+ADOPTED_KEY = "_auth_token_session_adopted"
+
 #: What the row says the person signed in by.
 AUTH_METHOD = "browser"
 

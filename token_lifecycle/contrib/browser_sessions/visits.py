@@ -25,7 +25,7 @@ from token_lifecycle.models import RevocationReason, Session
 from token_lifecycle.user_changes import password_matches
 
 from . import rows
-from .rows import SESSION_ID_KEY
+from .rows import ADOPTED_KEY, SESSION_ID_KEY
 
 #: Where a request has its visit.
 ATTRIBUTE = "_token_lifecycle_visit"
@@ -56,7 +56,7 @@ class Visit:
         """Stand between the request and whom Django takes its user for."""
         request = self.request
         setattr(request, ATTRIBUTE, self)
-        request.token_session_id = None
+        request.token_session_id, request.token_session_adopted = None, False
         user, auser = request.user, request.auser
         request.user = SimpleLazyObject(lambda: self._user(user))
 
@@ -115,6 +115,7 @@ class Visit:
                 del session[SESSION_ID_KEY]
                 return False
         self.request.token_session_id = session_id
+        self.request.token_session_adopted = ADOPTED_KEY in session
         return True
 
     def signed_in(self, user: Any, *, now: datetime) -> None:
@@ -125,6 +126,7 @@ class Visit:
             # First, to make room where the number of sessions is limited.
             self._end(session_id, RevocationReason.REPLACED, now)
         self._forget()
+        session.pop(ADOPTED_KEY, None)
         self.user = user
         self.started = rows.start(self.request, user, now=now)
         self.request.token_session_id = self.started
@@ -141,7 +143,7 @@ class Visit:
 
     def _forget(self) -> None:
         self.row, self.started, self.is_unnamed, self._auth_hash = None, None, False, None
-        self.request.token_session_id = None
+        self.request.token_session_id, self.request.token_session_adopted = None, False
 
     # After the answer
 
@@ -191,9 +193,12 @@ class Visit:
             # what the other has saved.
             modified = session.modified
             session[SESSION_ID_KEY] = saved[SESSION_ID_KEY]
+            session[ADOPTED_KEY] = True
             session.modified = modified
-        elif self._start_or_leave(self.user, now) and session.session_key:
-            session.save()
+        elif self._start_or_leave(self.user, now):
+            session[ADOPTED_KEY] = True
+            if session.session_key:
+                session.save()
 
     def _start_or_leave(self, user: Any, now: datetime) -> bool:
         try:
