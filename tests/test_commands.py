@@ -11,6 +11,7 @@ from django.core.management.base import OutputWrapper
 from django.utils import timezone, translation
 
 from token_lifecycle import lifecycle
+from token_lifecycle.exceptions import Unavailable
 from token_lifecycle.management import choosing, progress
 from token_lifecycle.management.commands import end_sessions, prune_sessions
 from token_lifecycle.models import Cutoff, EventKind, RevocationReason, Session, SessionEvent
@@ -257,7 +258,11 @@ def test_the_sessions_of_an_inactive_user_can_be_ended():
         ["--unused-for", "0d"],
         ["--unused-for", "9999999d"],
         ["--ip", "nowhere"],
-        ["--ip", "10.0.0.1/8"],
+        ["--user-agent", "  "],
+        ["--method", ""],
+        ["--user", "anna", "--method", ""],
+        ["--user", "anna", "--user-agent", ""],
+        ["--unused-for", "999999w"],
         ["--user", "anna", "--batch-size", "0"],
         ["--dry-run"],
     ],
@@ -422,3 +427,90 @@ def test_numbers_are_grouped_as_the_language_of_the_moment_does():
         with translation.override(language):
             told.append(progress.grouped(12345))
     assert told == ["12,345", "12.345"]
+
+
+# end_sessions: what it meets on its way
+
+
+def test_an_address_inside_of_a_network_means_the_network_and_is_told_so():
+    inside, outside = (
+        SessionFactory(ip_address="203.0.113.9"),
+        SessionFactory(ip_address="192.0.2.1"),
+    )
+    said = run("end_sessions", "--ip", "203.0.113.5/24", "192.0.2.77", "--no-input")
+    assert said == "203.0.113.5/24 = 203.0.113.0/24\nEnded 1 live session.\n"
+    assert is_ended(inside)
+    assert not is_ended(outside)
+
+
+def test_everybody_is_ended_before_anybody_is_counted(monkeypatch):
+    row = SessionFactory()
+
+    def fail(*arguments, **options):
+        assert Cutoff.objects.exists()
+        raise RuntimeError
+
+    monkeypatch.setattr(choosing.Chosen, "count", fail)
+    monkeypatch.setattr(end_sessions.lifecycle, "sweep", fail)
+    for out in (io.StringIO(), Terminal()):
+        Cutoff.objects.all().delete()
+        with pytest.raises(RuntimeError):
+            run("end_sessions", "--all", "--no-input", out=out)
+        assert not Session.objects.live(timezone.now()).filter(pk=row.pk).exists()
+
+
+def busy_after(calls, work):
+    """``work``, to which the database answers so many times."""
+    left = iter(range(calls))
+
+    def busy(*arguments, **options):
+        if next(left, None) is None:
+            raise Unavailable
+        return work(*arguments, **options)
+
+    return busy
+
+
+def test_a_busy_database_is_told_of_with_how_many_were_ended(monkeypatch):
+    rows = SessionFactory.create_batch(3, auth_method="sso")
+    work = busy_after(2, lifecycle.revoke_sessions)
+    monkeypatch.setattr(end_sessions.lifecycle, "revoke_sessions", work)
+    with pytest.raises(CommandError, match=r"Done so far: 2 live sessions\. Run the command again"):
+        run("end_sessions", "--method", "sso", "--batch-size", "1", "--no-input")
+    assert sum(map(is_ended, rows)) == 2
+
+
+def test_a_database_too_busy_for_everybody_has_changed_nothing(monkeypatch):
+    work = busy_after(0, lifecycle.revoke_everybody)
+    monkeypatch.setattr(end_sessions.lifecycle, "revoke_everybody", work)
+    with pytest.raises(CommandError, match="nothing was changed"):
+        run("end_sessions", "--all", "--no-input")
+
+
+def test_a_database_too_busy_for_the_rows_has_ended_everybody(monkeypatch):
+    row = SessionFactory()
+    monkeypatch.setattr(end_sessions.lifecycle, "sweep", busy_after(0, lifecycle.sweep))
+    with pytest.raises(CommandError, match=r"^Everyone is logged out\. .*prune_sessions"):
+        run("end_sessions", "--all", "--no-input")
+    assert not Session.objects.live(timezone.now()).filter(pk=row.pk).exists()
+
+
+def test_a_database_too_busy_to_prune_is_told_of(monkeypatch):
+    monkeypatch.setattr(prune_sessions.lifecycle, "prune", busy_after(0, lifecycle.prune))
+    with pytest.raises(CommandError, match="Done so far: 0 rows"):
+        run("prune_sessions")
+
+
+def test_who_interrupts_the_question_has_ended_nothing(monkeypatch):
+    def interrupted(question):
+        raise KeyboardInterrupt
+
+    row = SessionFactory()
+    monkeypatch.setattr("builtins.input", interrupted)
+    with pytest.raises(CommandError, match="Nothing was ended"):
+        run("end_sessions", "--all")
+    assert not is_ended(row)
+
+
+def test_a_silent_dry_run_says_nothing():
+    assert run("prune_sessions", "--dry-run", verbosity=0) == ""

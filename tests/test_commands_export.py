@@ -69,7 +69,17 @@ def test_a_day_begins_at_midnight_where_the_project_is(settings):
 
 
 @pytest.mark.parametrize(
-    "text", ["yesterday", "2026-02-30", "2026-03-01T25:00", "1", "\0", "x" * 9999]
+    "text",
+    [
+        "yesterday",
+        "2026-02-30",
+        "2026-03-01T25:00",
+        "1",
+        "\0",
+        "x" * 9999,
+        "0001-01-01T00:00+12:00",
+        "9999-12-31T23:00-12:00",
+    ],
 )
 @pytest.mark.parametrize("option", ["--since", "--until"])
 def test_a_time_that_is_none_is_an_error_and_not_a_traceback(option, text):
@@ -126,6 +136,57 @@ def test_a_place_where_nothing_can_be_written_is_an_error(tmp_path):
         run("--output", str(tmp_path / "missing" / "trail.csv"))
 
 
+@pytest.mark.parametrize("option", ["--since", "--until", "--user", "--output"])
+@pytest.mark.parametrize("value", ["", " "])
+def test_an_empty_value_is_refused_where_it_would_mean_everything(option, value):
+    with pytest.raises(CommandError, match=f"{option} is empty"):
+        run(f"{option}={value}")
+
+
+def test_a_period_that_ends_before_it_begins_is_refused():
+    with pytest.raises(CommandError, match="later than --since"):
+        run("--since", "2026-03-02", "--until", "2026-03-01")
+
+
+def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path):
+    record()
+    file, link = tmp_path / "trail.csv", tmp_path / "newest.csv"
+    file.write_text("older")
+    link.symlink_to(file)
+    run("--output", str(link))
+    assert link.is_symlink()
+    assert file.read_bytes().decode() == run()
+
+
+def test_a_pipe_is_written_to_and_not_taken_the_place_of(tmp_path):
+    record()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    run("--output", str(pipe))
+    assert os.read(reader, 10_000).decode() == run()
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_directory_is_no_place_to_write_to(tmp_path):
+    with pytest.raises(CommandError, match="cannot be written"):
+        run("--output", str(tmp_path))
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.parametrize("where", [[], ["--output", "-"], ["--output"]])
+def test_it_tells_how_many_it_has_written_beside_what_it_writes(tmp_path, form, where):
+    record(user=UserFactory(username="two\r\nlines"))
+    record()
+    told, where = io.StringIO(), [*where, str(tmp_path / "f")] if where == ["--output"] else where
+    written = run("--format", form, *where, stderr=told)
+    assert told.getvalue() == "Wrote 2 events.\n"
+    assert bool(written) == (where in ([], ["--output", "-"]))
+    run("--format", form, *where, stderr=told, verbosity=0)
+    assert told.getvalue() == "Wrote 2 events.\n"
+
+
 # In a process of its own, whose standard output is a real one.
 
 PROGRAM = """
@@ -164,5 +225,5 @@ def test_a_reader_who_has_enough_ends_it_quietly():
 
 def test_it_writes_utf_8_whatever_the_terminal_speaks():
     out, complaints = process(1, PYTHONIOENCODING="ascii").communicate()
-    assert complaints == b""
+    assert complaints == b"Wrote 0 events.\n"
     assert out == b"\xc3\xa9" * 1000 + b"\r\n"

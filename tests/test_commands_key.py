@@ -75,6 +75,18 @@ def test_a_name_may_be_given():
     assert entry_of(told, private)["KID"] == "summer"
 
 
+@pytest.mark.parametrize("kid", ['a"b', "back\\slash", "a\nb", "{x}", "Schlüssel", "\U0001f511"])
+def test_what_it_says_to_set_is_python_whatever_the_name_is(kid):
+    private, told = make("--kid", kid)
+    assert entry_of(told, private)["KID"] == kid
+
+
+def test_the_file_is_named_so_that_it_is_found_from_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, told = make("--out", "key.pem")
+    assert f'Path("{tmp_path}/key.pem").read_text()' in told
+
+
 def test_without_cryptography_a_key_pair_is_refused_and_a_secret_is_made(monkeypatch):
     import sys
 

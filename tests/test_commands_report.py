@@ -2,16 +2,27 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from token_lifecycle import statistics
-from token_lifecycle.management.commands.session_report import ASCII, BLOCKS, _chart
+from token_lifecycle.management.commands.session_report import (
+    ASCII,
+    BLOCKS,
+    _chart,
+    _figures,
+    _reasons,
+)
 from token_lifecycle.models import SessionEvent
 from token_lifecycle.testing import SessionFactory, UserFactory
 
@@ -19,6 +30,8 @@ pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 3, 15, 12, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+FIRST = next(iter(statistics.FIGURES))
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -168,3 +181,41 @@ def test_it_costs_the_same_statements_however_much_there_is(rows):
         report()
     kinds = [query["sql"].split()[0] for query in captured.captured_queries]
     assert kinds.count("SELECT") == 7
+
+
+def test_numbers_are_grouped_as_the_language_does(monkeypatch):
+    period = statistics.overview(timezone.now()).days
+    series = {**period.series, FIRST: [1234, *period.series[FIRST][1:]]}
+    large = replace(period, series=series, reasons={"logout": 4321})
+    with translation.override("de"):
+        assert any("1.234" in line for line in _figures(large, BLOCKS))
+        assert any("4.321" in line for line in _reasons(large))
+
+
+PROGRAM = """
+import django, sys
+django.setup()
+from django.core.management import call_command
+from token_lifecycle.management.commands import session_report
+
+session_report.statistics.count_hours = lambda now: None
+session_report.statistics.overview = session_report.statistics.newest_alarms = lambda *now: None
+session_report._for_machines = lambda *figures: ["x" * 1_000_000]
+sys.stdin.read(1)
+call_command("session_report", "--json")
+"""
+
+
+def test_a_reader_who_has_enough_ends_it_quietly():
+    running = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", PROGRAM],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    running.stdout.close()
+    _, complaints = running.communicate(b"x")
+    assert complaints == b""
+    assert running.returncode == 0

@@ -93,6 +93,18 @@ class Chosen:
         return any(parsed in network for network in self.networks)
 
 
+def refuse_empty(options: dict[str, Any], *names: str) -> None:
+    """An empty value narrows nothing: it is a variable that a script has not set.
+
+    :raises CommandError: one of these options is given, and empty.
+    """
+    for name in names:
+        if options[name] is not None and not str(options[name]).strip():
+            option = f"--{name.replace('_', '-')}"
+            text = _("%(option)s is empty. Leave it out, or say what is meant.")
+            raise CommandError(text % {"option": option})
+
+
 def find_user(name: str) -> Any:
     """The user with this user name or key.
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from token_lifecycle import lifecycle
-from token_lifecycle.management.choosing import Chosen, find_user
-from token_lifecycle.management.progress import Bar, Lines, grouped
+from token_lifecycle.everybody import not_swept
+from token_lifecycle.exceptions import Unavailable
+from token_lifecycle.management.asking import (
+    ask,
+    ended,
+    interrupted,
+    sessions_text,
+    will_end,
+    would_end,
+)
+from token_lifecycle.management.choosing import Chosen, find_user, refuse_empty
+from token_lifecycle.management.progress import Bar, Lines
 from token_lifecycle.models import RevocationReason, Session
 
 #: Sessions per transaction.
@@ -30,12 +40,17 @@ CHOICES = ("users", "user_agent", "networks", "older_than", "unused_for", "metho
 def duration(text: str) -> timedelta:
     """A number and a unit: ``90m``, ``12h``, ``30d``, ``2w``.
 
-    :raises ValueError: it is something else.
+    :raises ValueError: it is something else, or began before there were dates.
     """
     found = DURATION.fullmatch(text)
     if found is None:
         raise ValueError(text)
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    lasting = timedelta(**{UNITS[found[2]]: int(found[1])})
+    try:
+        timezone.now() - lasting
+    except OverflowError:
+        raise ValueError(text) from None
+    return lasting
 
 
 class Command(BaseCommand):
@@ -89,7 +104,7 @@ class Command(BaseCommand):
             dest="networks",
             nargs="+",
             action="extend",
-            type=ip_network,
+            type=ip_interface,
             metavar="NETWORK",
             help="last used from one of these addresses or networks, as 203.0.113.0/24",
         )
@@ -105,36 +120,35 @@ class Command(BaseCommand):
         parser.add_argument("--method", metavar="NAME", help="signed in by this method")
 
     def handle(self, *, verbosity: int, **options: Any) -> None:
-        now = timezone.now()
-        chosen = self._chosen(options, now)
+        chosen = self._chosen(options, timezone.now())
         actor = find_user(options["actor"]) if options["actor"] is not None else None
+        self._tell_networks(options["networks"] or (), verbosity)
+        if options["everybody"] and not (options["interactive"] or options["dry_run"]):
+            # Counting takes its time, and whoever wants this is in a hurry.
+            self._end_everybody(actor, options["batch_size"], None, verbosity)
+            return
         count, users = chosen.count()
         if options["dry_run"]:
-            self._tell(_would_end(count, users), verbosity)
+            self._tell(would_end(count, users), verbosity)
             return
         if not count and not options["everybody"]:
             self._tell(_("There is no live session to end."), verbosity)
             return
         if options["interactive"]:
-            _ask(_will_end(count, users))
-        progress = self._progress(verbosity, count)
-        try:
-            if options["everybody"]:
-                # Those who sign in while somebody thinks about the question are meant as well.
-                lifecycle.revoke_everybody(actor=actor)
-                ended = lifecycle.sweep(batch_size=options["batch_size"], progress=progress.advance)
-            else:
-                ended = self._end(chosen, actor, options["batch_size"], progress)
-        finally:
-            progress.close()
-        self._tell(self.style.SUCCESS(_ended(ended)), verbosity)
+            ask(will_end(count, users))
+        if options["everybody"]:
+            # Those who sign in while somebody thinks about the question are meant as well.
+            self._end_everybody(actor, options["batch_size"], count, verbosity)
+        else:
+            self._end(chosen, actor, options["batch_size"], count, verbosity)
 
     def _chosen(self, options: dict[str, Any], now: datetime) -> Chosen:
         """What the options mean.
 
         :raises CommandError: nothing was chosen, or everybody and somebody at once.
         """
-        given = [name for name in CHOICES if options[name] not in (None, "", [])]
+        refuse_empty(options, "user_agent", "method", "actor")
+        given = [name for name in CHOICES if options[name] not in (None, [])]
         if options["everybody"] and given:
             raise CommandError(_("--all is everybody: it goes with no other choice."))
         if not options["everybody"] and not given:
@@ -146,26 +160,55 @@ class Command(BaseCommand):
         return Chosen(
             users=users,
             user_agent=options["user_agent"] or "",
-            networks=tuple(options["networks"] or ()),
+            networks=tuple(interface.network for interface in options["networks"] or ()),
             older_than=options["older_than"],
             unused_for=options["unused_for"],
             method=options["method"] or "",
             now=now,
         )
 
-    def _end(self, chosen: Chosen, actor: Any, batch_size: int, progress: Lines | Bar) -> int:
-        ended = 0
-        for keys in chosen.batches(batch_size):
-            ended += lifecycle.revoke_sessions(
-                Session.objects.primary().filter(pk__in=keys),
-                reason=RevocationReason.ADMIN,
-                actor=actor,
-            )
-            progress.advance(len(keys))
-        return ended
+    def _end(self, chosen: Chosen, actor: Any, batch_size: int, count: int, verbosity: int) -> None:
+        progress, done = self._progress(verbosity, count), 0
+        try:
+            for keys in chosen.batches(batch_size):
+                done += lifecycle.revoke_sessions(
+                    Session.objects.primary().filter(pk__in=keys),
+                    reason=RevocationReason.ADMIN,
+                    actor=actor,
+                )
+                progress.advance(len(keys))
+        except Unavailable as error:
+            raise interrupted(sessions_text(done)) from error
+        finally:
+            progress.close()
+        self._tell(self.style.SUCCESS(ended(done)), verbosity)
+
+    def _end_everybody(
+        self, actor: Any, batch_size: int, count: int | None, verbosity: int
+    ) -> None:
+        """``count`` of None: nobody has counted them yet."""
+        try:
+            cutoff = lifecycle.revoke_everybody(actor=actor)
+        except Unavailable as error:
+            text = _("The database was busy, and nothing was changed. Please try again.")
+            raise CommandError(text) from error
+        if count is None and self._draws(verbosity):
+            count = not_swept(cutoff).count()
+        progress = self._progress(verbosity, count or 0)
+        try:
+            swept = lifecycle.sweep(batch_size=batch_size, progress=progress.advance)
+        except Unavailable as error:
+            text = _("The database was busy. The rows follow with the next prune_sessions.")
+            raise CommandError(f"{_('Everyone is logged out.')} {text}") from error
+        finally:
+            progress.close()
+        self._tell(self.style.SUCCESS(ended(swept)), verbosity)
+
+    def _draws(self, verbosity: int) -> bool:
+        return bool(verbosity and self.stdout.isatty())
 
     def _progress(self, verbosity: int, total: int) -> Lines | Bar:
-        if verbosity and self.stdout.isatty():
+        if self._draws(verbosity):
             return Bar(self.stdout, total=total)
         return Lines(self.stdout if verbosity else None)
 
@@ -173,41 +216,10 @@ class Command(BaseCommand):
         if verbosity:
             self.stdout.write(text)
 
-
-def _ask(sentence: str) -> None:
-    """Go on only after a yes.
-
-    :raises CommandError: after anything else, also where nobody can be asked.
-    """
-    # Translators: the first letter of "yes" and the word, in small letters, between commas.
-    yes = _("y,yes").split(",")
-    question = _("Go on? [y/N]")
-    try:
-        answer = input(f"{sentence} {question} ")
-    except EOFError:
-        raise CommandError(_("Nobody answered, nothing was ended. See --no-input.")) from None
-    if answer.strip().lower() not in yes:
-        raise CommandError(_("Nothing was ended."))
-
-
-def _will_end(count: int, users: int) -> str:
-    text = _("This will end %(sessions)s of %(users)s.")
-    return text % {"sessions": _sessions(count), "users": _users(users)}
-
-
-def _would_end(count: int, users: int) -> str:
-    text = _("This would end %(sessions)s of %(users)s.")
-    return text % {"sessions": _sessions(count), "users": _users(users)}
-
-
-def _ended(count: int) -> str:
-    return _("Ended %(sessions)s.") % {"sessions": _sessions(count)}
-
-
-def _sessions(count: int) -> str:
-    text = ngettext("%(count)s live session", "%(count)s live sessions", count)
-    return text % {"count": grouped(count)}
-
-
-def _users(count: int) -> str:
-    return ngettext("%(count)s user", "%(count)s users", count) % {"count": grouped(count)}
+    def _tell_networks(
+        self, interfaces: Sequence[IPv4Interface | IPv6Interface], verbosity: int
+    ) -> None:
+        """Say what is meant by an address inside of a network, such as 203.0.113.5/24."""
+        for interface in interfaces:
+            if interface.ip != interface.network.network_address:
+                self._tell(f"{interface} = {interface.network}", verbosity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ SETTINGS = """\
 TOKEN_LIFECYCLE = {{
     "SIGNING_KEYS": [
         {{
-            "KID": "{kid}",
+            "KID": {kid},
             "ALGORITHM": "{algorithm}",
 {keys}        }},
         # the keys until now
@@ -58,12 +59,12 @@ class Command(BaseCommand):
             _write(out, private)
         template = ONE_KEY if algorithm in HMAC_KEY_BYTES else PAIR
         keys = template.format(
-            private=f'Path("{out}").read_text()' if out else '"…"',
+            private=f"Path({_quoted(str(out.absolute()))}).read_text()" if out else '"…"',
             comment="" if out else "  # the key above; keep it out of the repository",
             public=f'"""{public}"""',
         )
         self.stderr.write(_("What to set:"))
-        self.stderr.write(SETTINGS.format(kid=kid, algorithm=algorithm, keys=keys))
+        self.stderr.write(SETTINGS.format(kid=_quoted(kid), algorithm=algorithm, keys=keys))
 
 
 def _new_key(algorithm: str) -> tuple[str, str]:
@@ -97,6 +98,11 @@ def _new_key(algorithm: str) -> tuple[str, str]:
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     return private.decode(), public.decode()
+
+
+def _quoted(text: str) -> str:
+    """``text`` as Python reads it, between the quotes that the rest has."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _write(path: Path, text: str) -> None:

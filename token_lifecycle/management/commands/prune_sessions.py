@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from token_lifecycle import lifecycle
+from token_lifecycle.exceptions import Unavailable
 from token_lifecycle.lifecycle import Pruned
+from token_lifecycle.management.asking import interrupted
 from token_lifecycle.management.progress import Bar, Lines, grouped
 from token_lifecycle.pruning import BATCH_SIZE, BUSY
 
@@ -49,12 +51,16 @@ class Command(BaseCommand):
         if not 0 < busy <= 1:
             raise CommandError(_("--busy must be above 0, and 1 at most."))
         if dry_run:
-            would = _text(lifecycle.prune(dry_run=True))
-            self.stdout.write(_("Would remove %(rows)s.") % {"rows": would})
+            if verbosity:
+                would = _text(lifecycle.prune(dry_run=True))
+                self.stdout.write(_("Would remove %(rows)s.") % {"rows": would})
             return
         progress = self._progress(verbosity)
         try:
             removed = lifecycle.prune(batch_size=batch_size, busy=busy, progress=progress.advance)
+        except Unavailable as error:
+            rows = ngettext("%(count)s row", "%(count)s rows", progress.done)
+            raise interrupted(rows % {"count": grouped(progress.done)}) from error
         finally:
             progress.close()
         if verbosity:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from token_lifecycle import statistics
+from token_lifecycle.management.output import UntilClosed
 from token_lifecycle.management.progress import grouped
 from token_lifecycle.models import RevocationReason, SessionEvent
 from token_lifecycle.statistics import FIGURES, Live, Overview, Period
@@ -37,9 +38,13 @@ class Command(BaseCommand):
         now = timezone.now()
         statistics.count_hours(now)
         overview, alarms = statistics.overview(now), statistics.newest_alarms()
-        if as_json:
-            self.stdout.write(json.dumps(_for_machines(overview, alarms), indent=2))
-            return
+        with UntilClosed(self.stdout):
+            if as_json:
+                self.stdout.write(json.dumps(_for_machines(overview, alarms), indent=2))
+            else:
+                self._print(overview, alarms)
+
+    def _print(self, overview: Overview, alarms: Sequence[SessionEvent]) -> None:
         # Where nothing is said of an encoding, any text will do.
         encoding = getattr(self.stdout, "encoding", None) or "utf-8"
         levels = BLOCKS if _can(encoding, BLOCKS) else ASCII
@@ -72,7 +77,7 @@ def _figures(period: Period, levels: str) -> Iterator[str]:
     width = max(len(name) for name in FIGURES.values())
     for kind, name in FIGURES.items():
         chart = _chart(period.series[kind], levels)
-        yield f"{period.total(kind):>12,}  {name:<{width}}  {chart}".rstrip()
+        yield f"{grouped(period.total(kind)):>12}  {name:<{width}}  {chart}".rstrip()
 
 
 def _reasons(period: Period) -> Iterator[str]:
@@ -80,7 +85,7 @@ def _reasons(period: Period) -> Iterator[str]:
     if period.reasons:
         yield _("Sessions ended because:")
     for reason, count in period.reasons.items():
-        yield f"{count:>12,}  {labels.get(reason, reason)}"
+        yield f"{grouped(count):>12}  {labels.get(reason, reason)}"
 
 
 def _alarms(alarms: Sequence[SessionEvent]) -> Iterator[str]:
