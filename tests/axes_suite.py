@@ -4,11 +4,11 @@ import pytest
 from axes.models import AccessAttempt
 from axes.utils import reset
 from django.core.management import call_command
-from django.http import JsonResponse
 from rest_framework.test import APIClient
 
 from tests.answers import BARE, OBTAIN, REFRESH, SESSIONS, assert_answer
 from tests.browsing import Browser, stored
+from tests.pages import run, the
 from token_lifecycle.models import Session
 from token_lifecycle.testing import PASSWORD, UserFactory
 
@@ -17,10 +17,8 @@ LIMIT = 3
 pytestmark = pytest.mark.django_db
 
 
-def locked_out(request, response, credentials):
-    """As a project would answer for its API."""
-    body = {"detail": "Too many failed sign-ins.", "code": "locked_out"}
-    return JsonResponse(body, status=429, headers={"Cache-Control": "no-store"})
+#: What the page tells a project to answer.
+locked_out = run(the("runs: axes")).locked_out
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The pages name what is there: each table, code, command and link is held against the code."""
 
 import re
+import tomllib
 from datetime import timedelta
 from xml.etree import ElementTree
 
@@ -13,7 +14,7 @@ import dev
 import token_lifecycle
 from token_lifecycle import api_errors, browser_urls, exceptions, permissions, signals, urls
 from token_lifecycle.conf import COOKIE_DEFAULTS, DEFAULTS, THROTTLE_DEFAULTS
-from token_lifecycle.models import RevocationReason
+from token_lifecycle.models import EventKind, RevocationReason
 
 from .pages import (
     CONCEPTS,
@@ -34,12 +35,11 @@ from .pages import (
 @pytest.mark.parametrize(
     ("text", "heading", "defaults"),
     [
-        (README, "## Settings", DEFAULTS),
         (SETTINGS, "## The settings", DEFAULTS),
         (SETTINGS, "## The cookie", COOKIE_DEFAULTS),
         (SETTINGS, "## The throttles", THROTTLE_DEFAULTS),
     ],
-    ids=["readme", "settings", "cookie", "throttles"],
+    ids=["settings", "cookie", "throttles"],
 )
 def test_every_setting_is_in_the_table_with_the_default_of_the_code(text, heading, defaults):
     stated = {
@@ -52,6 +52,7 @@ def test_every_setting_is_in_the_table_with_the_default_of_the_code(text, headin
 def test_the_keys_of_simplejwt_that_are_read_are_the_ones_named():
     named = [key for cell, *_ in table(SETTINGS, "## SIMPLE_JWT") for key in code_in(cell)]
     read = re.findall(r"(?:simple_jwt|simple)\.get\(\s*\"([A-Z_]+)\"", SOURCES)
+    read += re.findall(r"simplejwt_settings\.([A-Z_]+)", SOURCES)
     assert sorted(named) == sorted(set(read))
 
 
@@ -121,9 +122,10 @@ def test_every_reason_and_every_signal_is_explained_and_no_other():
     reasons = [r for _, cell in table(CONCEPTS, "## What ends a session") for r in code_in(cell)]
     assert sorted(reasons) == sorted(RevocationReason.values)
     exist = [name for name, value in vars(signals).items() if isinstance(value, Signal)]
-    explained = [code_in(name)[0] for name, _ in table(CONCEPTS, "## Events and signals")]
+    explained = [code_in(name)[0] for name, _ in table(CONCEPTS, "**Signals** are sent")]
     assert sorted(explained) == sorted(exist)
-    assert [name for name in exist if f"`{name}`" not in README] == []
+    kinds = [code_in(kind)[0] for kind, _ in table(CONCEPTS, "## Events and signals")]
+    assert sorted(kinds) == sorted(EventKind.values)
 
 
 def test_every_log_line_is_written_somewhere_in_the_code():
@@ -199,6 +201,19 @@ def test_every_page_of_the_docs_is_in_the_index():
     index = PAGES["docs/README.md"]
     pages = [p.name for p in (ROOT / "docs").glob("*.md") if p.name != "README.md"]
     assert [page for page in pages if f"]({page})" not in index] == []
+    assert "](docs/README.md)" in README
+    for page, folder in [(README, ""), (index, "../")]:
+        assert f"]({folder}CONTRIBUTING.md)" in page
+
+
+def test_every_extra_is_in_the_table():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    rows = table(PAGES["docs/deployment.md"], "## Extras")
+    named = [extra for cell, _ in rows for extra in code_in(cell)]
+    assert sorted(named) == sorted(project["optional-dependencies"])
+    text = "\n".join(PAGES.values())
+    for given in re.findall(r"(?:checkout|whl|lifecycle)\[([\w,]+)\]", text):
+        assert set(given.split(",")) <= set(named)
 
 
 @pytest.mark.parametrize("image", sorted((ROOT / "docs" / "images").glob("*.svg")), ids=str)
