@@ -9,7 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: What somebody needs who builds and tests from the source package.
 SOURCES = ["pyproject.toml", "README.md", "LICENSE", "dev.py", "manage.py", ".importlinter"]
-SOURCES += ["SECURITY.md", "CHANGELOG.md", "requirements/test.txt", "tests/settings.py"]
+SOURCES += ["SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/README.md"]
+SOURCES += ["requirements/test.txt", "tests/settings.py", ".ci/run", ".ci/contents.py"]
+SOURCES += ["package.json", "package-lock.json", ".npmrc"]
 #: Kinds that a build forgets, because git ignores them or because they are no Python.
 KINDS = ["py.typed", "*.html", "*.js", "*.d.ts", "migrations/0*.py", "contrib/**/*.py"]
 

@@ -5,7 +5,9 @@ Names, parameters and fields are written down once more on purpose.
 
 import dataclasses
 import inspect
+import sys
 from importlib import import_module
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 
 import pytest
 from django.core.management import get_commands
@@ -209,6 +211,26 @@ def test_helpers_for_tests_are_public():
     assert parameters(testing.authorization) == "(issued)"
     for name in ("UserFactory", "SessionFactory", "PASSWORD"):
         assert hasattr(testing, name)
+
+
+@pytest.mark.parametrize(
+    ("module", "library", "extra"),
+    [
+        ("token_lifecycle.testing", "factory", "testing"),
+        ("token_lifecycle.contrib.spectacular", "drf_spectacular", "openapi"),
+    ],
+)
+def test_a_module_without_its_package_says_which_extra_brings_it(
+    module, library, extra, monkeypatch
+):
+    # Once more under another name, for what the suite itself has imported must stay as it is.
+    found = find_spec(module)
+    anew = spec_from_file_location(f"{module}_anew", found.origin)
+    for name in [name for name in sys.modules if name.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(ImportError, match=rf"^Install django-token-lifecycle\[{extra}\]\.$"):
+        anew.loader.exec_module(module_from_spec(anew))
 
 
 def test_these_settings_are_public():

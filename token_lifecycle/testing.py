@@ -12,7 +12,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import factory
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
@@ -21,6 +20,13 @@ from . import binding, lifecycle, tokens
 from .conf import app_settings
 from .lifecycle import IssuedTokens
 from .models import RevocationReason, Session
+
+try:
+    import factory
+except ModuleNotFoundError as missing:
+    if missing.name != "factory":
+        raise
+    raise ImportError("Install django-token-lifecycle[testing].") from missing
 
 PASSWORD = "correct horse battery staple"  # nosec B105  # of users in tests
 

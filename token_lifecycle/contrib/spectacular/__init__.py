@@ -17,9 +17,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.drainage import set_override
-from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiViewExtension
-from drf_spectacular.openapi import AutoSchema
+try:
+    from drf_spectacular.drainage import set_override
+    from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiViewExtension
+    from drf_spectacular.openapi import AutoSchema
+except ModuleNotFoundError as missing:
+    if missing.name != "drf_spectacular":
+        raise
+    raise ImportError("Install django-token-lifecycle[openapi].") from missing
 
 from ...authentication import SessionTokenAuthentication
 from .operations import operation_of
