@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import rotate_token
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import CSRFCheck
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
@@ -151,6 +152,7 @@ BODY = BodyDelivery()
 COOKIE = CookieDelivery()
 
 
+@sensitive_variables()  # the token, which an error report would show
 def deliver_to_browser(
     request: HttpRequest | Request,
     response: ResponseT,

@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from .base_views import LifecycleView
 from .keys import key_ring
-from .views import LifecycleView
 
 #: Seconds for which others may go by what they read. A new key has to stand in the ring for so
 #: long before it signs, or there will be tokens that they cannot verify yet.

@@ -20,6 +20,7 @@ from rest_framework.response import Response
 
 from . import lifecycle, tokens
 from .authentication import SessionTokenAuthentication
+from .base_views import LifecycleView
 from .managers import SessionQuerySet
 from .models import RevocationReason, Session
 from .serializers import (
@@ -29,7 +30,6 @@ from .serializers import (
     SessionSerializer,
 )
 from .tokens import AccessClaims
-from .views import LifecycleView
 
 
 class BearerView(LifecycleView):

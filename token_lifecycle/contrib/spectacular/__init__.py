@@ -52,7 +52,7 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 class EndpointExtension(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     """The endpoints of both URLconfs, and what a project makes of them by subclassing."""
 
-    target_class = "token_lifecycle.views.LifecycleView"
+    target_class = "token_lifecycle.base_views.LifecycleView"
     match_subclasses = True
 
     def view_replacement(self) -> Any:

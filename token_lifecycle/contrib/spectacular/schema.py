@@ -9,8 +9,9 @@ from typing import Any, cast
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
+from ...base_views import LifecycleView
 from ...delivery import COOKIE
-from ...views import CsrfView, LifecycleView
+from ...views import CsrfView
 from .answers import JSON
 from .operation import Body, Operation, operation_id
 from .operations import operation_of
