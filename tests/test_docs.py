@@ -228,3 +228,9 @@ def test_every_drawing_can_be_read_in_the_dark_and_aloud(image):
 def test_the_changelog_begins_with_this_version():
     versions = re.findall(r"^## \[?([\w.]+)\]?", PAGES["CHANGELOG.md"], re.MULTILINE)
     assert versions[0] == token_lifecycle.__version__
+
+
+def test_a_check_that_is_named_anywhere_is_explained():
+    explained = set(re.findall(r"token_lifecycle\.([EW]\d{3})", SETTINGS))
+    for page, text in PAGES.items():
+        assert set(re.findall(r"\b[EW]0\d\d\b", text)) <= explained, page
