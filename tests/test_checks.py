@@ -544,6 +544,11 @@ def test_the_local_time_of_another_database_is_its_own_affair():
         check_error_codes([])
 
 
+def test_a_database_that_commits_nothing_by_itself_is_refused(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
+    check_error_codes(["E065"])
+
+
 def test_every_id_is_tested_here():
     rooms = [
         room

@@ -275,6 +275,19 @@ def test_rotate_refuses_to_run_inside_a_transaction(issued):
     assert stored(issued).generation == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_rotate_refuses_to_run_where_nothing_is_committed(issued):
+    """``AUTOCOMMIT`` off: a claim would be lost, and the client would hold the token it won."""
+    transaction.set_autocommit(False)
+    try:
+        with pytest.raises(RuntimeError, match="without autocommit"):
+            lifecycle.rotate(issued.refresh)
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+    assert stored(issued).generation == 1
+
+
 def test_a_claims_hook_adds_to_the_access_token_alone(user, options):
     options(ACCESS_CLAIMS=lambda session, user: {"name": user.get_username()})
     issued = lifecycle.start_session(user)

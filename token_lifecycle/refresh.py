@@ -284,8 +284,12 @@ def _user_columns() -> tuple[str, ...] | None:
 def _require_autocommit() -> None:
     """Refuse to rotate where a refusal could be rolled back. Tests that roll back are let through.
 
-    :raises RuntimeError: inside a transaction, as ``transaction.atomic(durable=True)`` does.
+    :raises RuntimeError: inside a transaction, as ``transaction.atomic(durable=True)`` does, and
+        without autocommit, where every statement begins one.
     """
-    blocks = transaction.get_connection(journal.database()).atomic_blocks
+    connection = transaction.get_connection(journal.database())
+    blocks = connection.atomic_blocks
     if blocks and not blocks[-1]._from_testcase:
         raise RuntimeError("rotate() must not be called inside a transaction.")
+    if not blocks and not connection.get_autocommit():
+        raise RuntimeError("rotate() must not be called without autocommit.")

@@ -32,6 +32,7 @@ CHECKS = (
     surroundings.check_neighbours,
     surroundings.check_authenticators,
     surroundings.check_clock,
+    surroundings.check_autocommit,
 )
 
 #: Asked with ``check --deploy`` only: development may do without.

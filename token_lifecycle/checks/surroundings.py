@@ -34,6 +34,16 @@ def check_neighbours(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+def check_autocommit(**kwargs: Any) -> list[CheckMessage]:
+    """E065: nothing is committed that nobody asks to commit, and the verbs leave that to Django."""
+    alias = router.db_for_write(apps.get_model("token_lifecycle", "Session"))
+    if connections[alias].settings_dict["AUTOCOMMIT"]:
+        return []
+    message = f"The database of the sessions has AUTOCOMMIT off: DATABASES[{alias!r}]."
+    hint = "Sessions would be refreshed and ended, and the change lost. Remove it."
+    return [Error(message, hint=hint, id="token_lifecycle.E065")]
+
+
 def check_clock(**kwargs: Any) -> list[CheckMessage]:
     """E060, E064: local time without a zone, in which an hour comes twice a year."""
     if not settings.USE_TZ:
