@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from tests import races
 from tests.crew import Crew
-from token_lifecycle import lifecycle, tokens
+from token_lifecycle import journal, lifecycle, tokens
 from token_lifecycle.device import Device
 from token_lifecycle.exceptions import TokenLifecycleError, TokenRefused, TokenReused
 from token_lifecycle.models import RevocationReason, Session, SessionEvent
@@ -144,11 +144,11 @@ def test_invariant_06_a_crash_between_claim_and_answer_loses_nothing_and_forks_n
 ):
     issued = lifecycle.start_session(user)
 
-    def crash(**about):
+    def crash(*args, **about):
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(tokens, "mint_refresh", crash)
+        patch.setattr(journal, "announce", crash)
         with pytest.raises(ZeroDivisionError):
             lifecycle.rotate(issued.refresh)
     successors = {lifecycle.rotate(issued.refresh).refresh for _ in range(3)}

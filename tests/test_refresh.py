@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, transaction
+from django.test import override_settings
 
 from tests.sign_ins import (
     GRACE,
@@ -425,3 +426,43 @@ def test_a_token_that_was_used_before_is_reused_however_its_session_is_bound_mea
     monkeypatch.setattr(refresh, "_end_for_password", lambda *given: None)
     with pytest.raises(TokenReused):
         lifecycle.rotate(issued.refresh, now=used_at + timedelta(minutes=1))
+
+
+GOOD_KEY = {"KID": "good", "ALGORITHM": "HS256", "SIGNING_KEY": "0123456789abcdef" * 4}
+#: PyJWT signs with no key that looks like the public half of a pair.
+BROKEN_KEY = GOOD_KEY | {"KID": "broken", "SIGNING_KEY": "-----BEGIN PUBLIC KEY-----"}
+
+MISTAKES = {
+    "a key that cannot sign": ({}, {"SIGNING_KEYS": [BROKEN_KEY, GOOD_KEY]}),
+    "a lifetime that is none": ({"ACCESS_TOKEN_LIFETIME": 900}, {}),
+    "an idle timeout that is none": ({}, {"IDLE_TIMEOUT": 900}),
+    "a hook that fails": ({}, {"ACCESS_CLAIMS": lambda session, user: 1 / 0}),
+}
+
+
+@pytest.fixture(params=MISTAKES.values(), ids=MISTAKES)
+def mistaken(request, settings):
+    """Settings that work, and a function that makes a mistake in them and has it put right."""
+    ours = {
+        "SIGNING_KEYS": [GOOD_KEY],
+        "MAX_SESSIONS_PER_USER": 1,
+        "REUSE_GRACE_PERIOD": timedelta(0),
+    }
+    settings.SIMPLE_JWT, settings.TOKEN_LIFECYCLE = {}, ours
+    of_simple_jwt, of_ours = request.param
+    return lambda: override_settings(SIMPLE_JWT=of_simple_jwt, TOKEN_LIFECYCLE=ours | of_ours)
+
+
+def test_a_mistake_in_the_settings_costs_nobody_their_session(user, mistaken):
+    issued = lifecycle.start_session(user)
+    with mistaken(), pytest.raises(Exception):  # noqa: B017  # each has its own
+        lifecycle.rotate(issued.refresh)
+    assert lifecycle.rotate(issued.refresh).session.generation == 2
+
+
+def test_a_sign_in_that_gets_no_tokens_writes_nothing_and_ends_nobodys_session(user, mistaken):
+    issued = lifecycle.start_session(user)
+    with mistaken(), pytest.raises(Exception):  # noqa: B017  # each has its own
+        lifecycle.start_session(user)
+    assert lifecycle.rotate(issued.refresh).session.generation == 2
+    assert SessionEvent.objects.count() == 1

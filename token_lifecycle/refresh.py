@@ -108,11 +108,7 @@ def _try_to_rotate(
     )
     match verdict:
         case Verdict.ROTATE | Verdict.CATCH_UP:
-            # Before the claim: a hook that fails must leave the presented token usable.
-            extra = extra_claims(session)
-            if not _consume(session, state, token.generation, device, now):
-                return Lost.CLAIM
-            return issue(session, secret=token.secret, extra=extra, now=now)
+            return _exchange(session, state, token, device, now)
         case Verdict.RETRY:
             return issue(session, secret=token.secret, extra=extra_claims(session), now=now)
         case Verdict.REUSE:
@@ -156,39 +152,44 @@ def _state(session: Session) -> SessionState:
     )
 
 
-def _consume(
-    session: Session, state: SessionState, generation: int, device: Device | None, now: datetime
-) -> bool:
-    """Claim ``generation`` and bring ``session`` up to date; False where another was faster."""
-    columns = _refresh_state(session, state, generation, device, now)
-    catch_up = generation > state.generation
+def _exchange(
+    session: Session,
+    state: SessionState,
+    token: RefreshClaims,
+    device: Device | None,
+    now: datetime,
+) -> IssuedTokens | Lost:
+    """Claim the token's generation for the tokens of the next one.
+
+    Those are signed before the claim: with a hook that fails, a key that cannot sign or a lifetime
+    that is none, the presented token has to stay usable until somebody has put that right.
+    """
+    extra = extra_claims(session)
     previous_user_agent = session.user_agent
-    new_client = previous_user_agent not in ("", columns.get("user_agent", previous_user_agent))
+    columns = _refresh_state(session, state, token.generation, device, now)
+    for name, value in {"generation": token.generation + 1, **columns}.items():
+        setattr(session, name, value)
+    issued = issue(session, secret=token.secret, extra=extra, now=now)
+    catch_up = token.generation > state.generation
+    new_client = previous_user_agent not in ("", session.user_agent)
     events = _events_of_rotation(catch_up=catch_up, new_client=new_client)
+    about: dict[str, Any] = {"session": session, "device": device}
     # A transaction only where there is a second row to write.
     with transaction.atomic(using=journal.database()) if events else contextlib.nullcontext():
         if not Session.objects.claim(
-            session.pk, generation=generation, catch_up=catch_up, now=now, **columns
+            session.pk, generation=token.generation, catch_up=catch_up, now=now, **columns
         ):
-            return False
-        for name, value in {"generation": generation + 1, **columns}.items():
-            setattr(session, name, value)
+            return Lost.CLAIM
         for kind in events:
-            journal.record(kind, session=session, device=device, generation=generation, now=now)
+            journal.record(kind, **about, generation=token.generation, now=now)
     bind_to_newest_key(session)
-    journal.announce(signals.token_rotated, session=session, device=device)
+    journal.announce(signals.token_rotated, **about)
     if catch_up:
-        journal.announce(
-            signals.database_caught_up, session=session, device=device, generation=generation
-        )
+        journal.announce(signals.database_caught_up, **about, generation=token.generation)
     if new_client:
-        journal.announce(
-            signals.new_client_seen,
-            session=session,
-            device=device,
-            previous_user_agent=previous_user_agent,
-        )
-    return True
+        previous = {"previous_user_agent": previous_user_agent}
+        journal.announce(signals.new_client_seen, **about, **previous)
+    return issued
 
 
 def bind_to_newest_key(session: Session) -> None:

@@ -40,7 +40,8 @@ def start_session(
         raise UserInactive
     secret = tokens.new_secret()
     session = _new_session(user, secret, device or Device(), auth_method, lifetime, now)
-    extra = extra_claims(session)  # before the first write: a hook may fail
+    # Before the first write: nobody is to give way to a session that gets no tokens.
+    issued = issue(session, secret=secret, extra=extra_claims(session), now=now)
 
     def work() -> bool:
         if not _make_room(user, device, now):
@@ -52,7 +53,7 @@ def start_session(
 
     if not journal.in_transaction(work):
         raise SessionLimitReached
-    return issue(session, secret=secret, extra=extra, now=now)
+    return issued
 
 
 def _new_session(
