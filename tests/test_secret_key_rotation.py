@@ -1,9 +1,13 @@
 """Replacing ``SECRET_KEY`` while people are signed in; the tokens have a key of their own."""
 
+from datetime import timedelta
+
 import pytest
+from django.db import OperationalError
 
 from token_lifecycle import lifecycle
 from token_lifecycle.exceptions import PasswordChanged
+from token_lifecycle.managers import SessionQuerySet
 from token_lifecycle.models import Session
 from token_lifecycle.testing import PASSWORD
 
@@ -70,3 +74,23 @@ def test_a_binding_made_by_somebody_else_meanwhile_is_left_alone(settings, user,
     monkeypatch.setattr(Session.objects, "claim", claim_and_be_overtaken)
     lifecycle.rotate(issued.refresh)
     assert Session.objects.get().auth_hash == "bound by a password change"
+
+
+@pytest.mark.parametrize("grace", [timedelta(0), timedelta(seconds=10)])
+def test_a_refresh_that_cannot_be_bound_to_the_new_key_is_answered_all_the_same(
+    user, settings, monkeypatch, caplog, options, grace
+):
+    options(REUSE_GRACE_PERIOD=grace)
+    issued = lifecycle.start_session(user)
+    replace(settings)
+
+    def lose(*args, **kwargs):
+        raise OperationalError(1213, "Deadlock found when trying to get lock")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SessionQuerySet, "rebind", lose)
+        rotated = lifecycle.rotate(issued.refresh)
+    assert "is not bound to the newest SECRET_KEY yet" in caplog.text
+    again = lifecycle.rotate(rotated.refresh)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert lifecycle.rotate(again.refresh).session.generation == 4

@@ -7,6 +7,7 @@ The rule itself is in :mod:`token_lifecycle.rotation`, and what the statements l
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum, auto
@@ -14,7 +15,7 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import OperationalError, transaction
+from django.db import Error, OperationalError, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -40,6 +41,8 @@ from .models import EventKind, RevocationReason, Session
 from .rotation import SessionState, Verdict, burst_after, judge
 from .tokens import RefreshClaims
 from .user_changes import password_matches
+
+logger = logging.getLogger("token_lifecycle")
 
 #: Verdicts that refuse without a write.
 REFUSALS: Mapping[Verdict, type[TokenRefused]] = {
@@ -196,6 +199,8 @@ def bind_to_newest_key(session: Session) -> None:
     """Follow a ``SECRET_KEY`` that is being replaced, so that its fallback can go one day.
 
     A statement of its own, and only then: it must not undo what a password change wrote meanwhile.
+    The generation is claimed by now, and whoever won it gets its tokens: an error of the database
+    is logged, and the next refresh tries again.
     """
     if not settings.SECRET_KEY_FALLBACKS:
         return
@@ -205,7 +210,12 @@ def bind_to_newest_key(session: Session) -> None:
     as_read = Session.objects.primary().filter(
         pk=session.pk, auth_hash=session.auth_hash, auth_hash_next=session.auth_hash_next
     )
-    as_read.rebind(newest)
+    try:
+        as_read.rebind(newest)
+    except Error:
+        logger.warning(
+            "session %s is not bound to the newest SECRET_KEY yet", session.pk, exc_info=True
+        )
 
 
 def _refresh_state(
