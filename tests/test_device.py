@@ -1,5 +1,6 @@
 """Who is calling: nothing a client sends gets further than bounded, printable and stored."""
 
+import dataclasses
 import unicodedata
 
 import pytest
@@ -88,8 +89,8 @@ class TestAddress:
             (" 192.0.2.7 ", "192.0.2.7"),
             ("", None),
             ("unix:", None),
-            ("192.0.2.7:443", None),
-            ("[2001:db8::1]:443", None),
+            ("192.0.2.7:443", "192.0.2.7"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
             ("unknown", None),
             ("<script>", None),
             ("1.2.3.4.5", None),
@@ -118,7 +119,20 @@ class TestAddress:
             (",", 1, None),
             ("192.0.2.7,", 1, None),
             ("unknown", 1, None),
-            ("192.0.2.7:1234", 1, None),
+            ("203.0.113.66, 192.0.2.7:51234", 1, "192.0.2.7"),
+            ("[2001:db8::1]:443", 1, "2001:db8::1"),
+            ("[2001:db8::1]", 1, "2001:db8::1"),
+            ('"192.0.2.7"', 1, "192.0.2.7"),
+            ('"192.0.2.7:443"', 1, "192.0.2.7"),
+            ('"[2001:db8::1]:443"', 1, "2001:db8::1"),
+            ("192.0.2.7:", 1, None),
+            ("192.0.2.7:https", 1, None),
+            ("192.0.2.7:1:2", 1, None),
+            ("[2001:db8::1", 1, None),
+            ("[2001:db8::1]x", 1, None),
+            ("[]:443", 1, None),
+            (":443", 1, None),
+            ('"', 1, None),
             ("<script>alert(1)</script>", 1, None),
             ("203.0.113.66," * 5000 + "192.0.2.7", 1, "192.0.2.7"),
             ("fe80::1%eth0", 1, "fe80::1"),
@@ -147,11 +161,35 @@ class TestDevice:
         request = RequestFactory().get("/", REMOTE_ADDR="")
         assert Device.from_request(request) == Device(ip_address=None, user_agent="", name="")
 
-    def test_the_number_of_trusted_proxies_is_passed_in(self):
+    @pytest.mark.parametrize(("configured", "address"), [(0, "198.51.100.1"), (1, "192.0.2.7")])
+    def test_as_many_proxies_are_trusted_as_the_setting_says_or_the_caller(
+        self, settings, configured, address
+    ):
+        settings.TOKEN_LIFECYCLE = {"TRUSTED_PROXIES": configured}
         forwarded = {"HTTP_X_FORWARDED_FOR": "192.0.2.7"}
         request = RequestFactory().get("/", REMOTE_ADDR="198.51.100.1", **forwarded)
-        assert Device.from_request(request).ip_address == "198.51.100.1"
+        assert Device.from_request(request).ip_address == address
+        assert Device.from_request(request, trusted_proxies=0).ip_address == "198.51.100.1"
         assert Device.from_request(request, trusted_proxies=1).ip_address == "192.0.2.7"
+
+    @pytest.mark.parametrize(
+        ("given", "kept"),
+        [
+            ("unknown", None),
+            ("", None),
+            (None, None),
+            ("203.0.113.7:51234", "203.0.113.7"),
+            ("2001:0DB8::1", "2001:db8::1"),
+        ],
+    )
+    def test_an_address_that_a_project_passes_on_is_one_or_none(self, given, kept):
+        assert Device(ip_address=given).ip_address == kept
+
+    def test_what_a_project_passes_on_is_cleaned_like_what_is_read_from_a_request(self):
+        device = Device(user_agent="curl/8 \0" + "x" * 500, name=" Anna's\nphone " + "x" * 500)
+        assert device.user_agent == clean("curl/8 \0" + "x" * 500, USER_AGENT_LENGTH)
+        assert device.name == clean(" Anna's\nphone " + "x" * 500, DEVICE_NAME_LENGTH)
+        assert dataclasses.replace(device, name="\0").name == ""
 
     def test_it_cannot_be_changed(self):
         with pytest.raises(AttributeError):
@@ -166,6 +204,7 @@ class TestDevice:
     def test_whatever_a_client_calls_itself_can_be_stored(self, text):
         request = RequestFactory().get("/", HTTP_USER_AGENT=text)
         device = Device.from_request(request, name=text)
+        assert Device(ip_address="127.0.0.1", user_agent=text, name=text) == device
         session = SessionFactory(user_agent=device.user_agent, device_name=device.name)
         stored = Session.objects.get(pk=session.pk)
         assert (stored.user_agent, stored.device_name) == (device.user_agent, device.name)

@@ -176,7 +176,7 @@ def test_a_device_keeps_its_fields():
     assert fields == ["ip_address", "user_agent", "name"]
     assert parameters(device.Device) == "(*, ip_address=None, user_agent='', name='')"
     shown = parameters(device.Device.from_request)
-    assert shown == "(request, *, trusted_proxies=0, name='')"
+    assert shown == "(request, *, trusted_proxies=None, name='')"
 
 
 def test_the_authenticator_is_public_and_says_what_request_auth_is():

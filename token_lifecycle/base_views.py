@@ -19,7 +19,6 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from .api_errors import CHALLENGE, exception_handler
-from .conf import app_settings
 from .delivery import BODY, Delivery, forbid_storing, members
 from .device import Device
 from .lifecycle import IssuedTokens
@@ -112,9 +111,7 @@ class LifecycleView(APIView):
 
     def device(self, name: str = "") -> Device:
         """The client that sent this request."""
-        return Device.from_request(
-            self.request, trusted_proxies=app_settings.trusted_proxies, name=name
-        )
+        return Device.from_request(self.request, name=name)
 
     def answer(self, request: Request, issued: IssuedTokens) -> Response:
         """A pair of tokens, the refresh token where the delivery puts it."""

@@ -22,7 +22,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.generic import View
 
-from .conf import app_settings
 from .device import Device
 from .exceptions import Unavailable
 from .managers import SessionQuerySet
@@ -110,9 +109,7 @@ class DevicePage(LoginRequiredMixin, View):
 
     def about_this_call(self) -> dict[str, Any]:
         """Who asks for an end, and from where."""
-        proxies = app_settings.trusted_proxies
-        device = Device.from_request(self.request, trusted_proxies=proxies)
-        return {"actor": self.request.user, "device": device}
+        return {"actor": self.request.user, "device": Device.from_request(self.request)}
 
     def sign_out_here(self) -> HttpResponseRedirect:
         """Leave this browser as well."""

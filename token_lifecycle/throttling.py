@@ -123,7 +123,7 @@ class ObtainAddressThrottle(LifecycleThrottle):
     scope = "obtain_address"
 
     def get_cache_key(self, request: Request, view: Any) -> str:
-        address = client_address(request.META, trusted_proxies=app_settings.trusted_proxies)
+        address = client_address(request.META)
         if address is not None and ":" in address:
             address = str(ipaddress.ip_network(f"{address}/64", strict=False))
         return self.cache_key(address or "")

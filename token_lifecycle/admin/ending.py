@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from .. import journal, lifecycle, tokens
-from ..conf import app_settings
 from ..device import Device
 from ..exceptions import Unavailable
 from ..managers import SessionQuerySet
@@ -219,7 +218,7 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
                 self._to_end(request, sessions, moment),
                 reason=RevocationReason.ADMIN,
                 actor=request.user,
-                device=Device.from_request(request, trusted_proxies=app_settings.trusted_proxies),
+                device=Device.from_request(request),
                 now=moment,
             )
             if ended:

@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .. import journal, lifecycle, statistics
-from ..conf import app_settings
 from ..device import Device
 from ..exceptions import Unavailable
 from ..models import Cutoff, Session
@@ -106,7 +105,7 @@ class EndingEverybodyAdmin(OverviewAdmin):
         """
         if not self.has_end_everybody_permission(request):
             raise PermissionDenied
-        device = Device.from_request(request, trusted_proxies=app_settings.trusted_proxies)
+        device = Device.from_request(request)
 
         def work() -> None:
             lifecycle.revoke_everybody(actor=request.user, device=device, now=now)

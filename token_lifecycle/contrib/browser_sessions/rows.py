@@ -38,7 +38,7 @@ TOUCH_EVERY = timedelta(minutes=5)
 
 def device_of(request: Any) -> Device:
     """The client that sent ``request``."""
-    return Device.from_request(request, trusted_proxies=app_settings.trusted_proxies)
+    return Device.from_request(request)
 
 
 def named_by(django_session: Any) -> UUID | None:
