@@ -6,7 +6,7 @@ import pytest
 
 from token_lifecycle import revocation
 from token_lifecycle.models import new_session_id
-from token_lifecycle.revocation import SKEW, Notice, RevocationList, Standing
+from token_lifecycle.revocation import EVERYBODY, SKEW, Notice, RevocationList, Standing
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -87,6 +87,22 @@ def test_a_session_heard_of_again_keeps_the_time_of_the_first_notice(known):
     known.learn([ended(session_id)], until=200.0)
     known.forget(now=100.0)
     assert len(known) == 0
+
+
+@pytest.mark.parametrize("user_id", ["7", EVERYBODY])
+def test_a_cutoff_heard_of_again_keeps_the_time_of_the_first_notice(known, user_id):
+    for until in (100.0, 200.0, 300.0):
+        known.learn([Notice(at=NOON, user_id=user_id)], until=until)
+    known.forget(now=100.0)
+    assert len(known) == 0
+
+
+def test_a_list_that_gives_up_again_leaves_sessions_to_the_database_for_longer(known, monkeypatch):
+    monkeypatch.setattr(revocation, "MAX_SESSIONS", 1)
+    for until in (100.0, 200.0):
+        known.learn([ended(new_session_id()), ended(new_session_id())], until=until)
+    known.forget(now=150.0)
+    assert standing(known, new_session_id()) is Standing.UNKNOWN
 
 
 def test_a_later_notice_keeps_a_cutoff_for_longer(known):

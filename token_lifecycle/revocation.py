@@ -83,10 +83,10 @@ class RevocationList:
         with self._writing:
             for notice in notices:
                 self._latest = notice.at if self._latest is None else max(self._latest, notice.at)
-                if notice.session_id is None:
-                    self._cut_off(notice.user_id, notice.at, until)
-                else:
+                if notice.session_id is not None:
                     self._sessions.setdefault(notice.session_id, until)
+                elif not self._knows(notice):
+                    self._cut_off(notice.user_id, notice.at, until)
                 if len(self._sessions) > MAX_SESSIONS or len(self._cutoffs) > MAX_CUTOFFS:
                     self._give_up(self._latest, until)
 
@@ -96,6 +96,11 @@ class RevocationList:
             # New dicts: a reader in another thread must not meet one that changes its size.
             self._sessions = {key: until for key, until in self._sessions.items() if until > now}
             self._cutoffs = {key: c for key, c in self._cutoffs.items() if c.until > now}
+
+    def _knows(self, notice: Notice) -> bool:
+        """Whether this is the last cutoff read again. An older one may be news, committed late."""
+        known = self._cutoffs.get(notice.user_id)
+        return known is not None and known.at == notice.at
 
     def _cut_off(self, user_id: str, at: datetime, until: float) -> None:
         known = self._cutoffs.get(user_id, Cutoff(at, until))
