@@ -70,9 +70,9 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_sessions(sess
     assert statements_of(lifecycle.revoke_everybody) == ["INSERT"] * 3
 
 
-def test_without_a_list_in_memory_no_notice_is_written(settings):
+def test_the_notice_is_written_also_where_no_list_is_asked(settings):
     settings.TOKEN_LIFECYCLE = {"REVOCATION_CHECK": "none"}
-    assert statements_of(lifecycle.revoke_everybody) == ["INSERT"] * 2
+    assert statements_of(lifecycle.revoke_everybody) == ["INSERT"] * 3
 
 
 def test_who_signs_in_afterwards_stays(time_machine):

@@ -166,6 +166,35 @@ def test_the_stateless_authenticator_asks_no_list_where_the_setting_is_none(issu
     assert not feed.in_use
 
 
+def end(issued):
+    lifecycle.revoke_session(issued.session.pk)
+
+
+def end_everybody(issued):
+    lifecycle.revoke_everybody()
+
+
+@pytest.mark.parametrize("over", [end, end_everybody])
+def test_what_ended_while_nobody_asked_the_list_is_refused_once_it_is_asked(issued, options, over):
+    options(REVOCATION_CHECK="none")
+    over(issued)
+    options(REVOCATION_CHECK="memory")
+    with pytest.raises(SessionRevoked):
+        SessionTokenAuthentication().user_of(claims(issued))
+
+
+@pytest.mark.parametrize("over", [end, end_everybody])
+def test_a_view_may_ask_the_list_where_the_setting_is_none(issued, options, over):
+    class ByTheList(SessionTokenAuthentication):
+        revocation_check = "memory"
+
+    options(REVOCATION_CHECK="none")
+    assert ByTheList().user_of(claims(issued)) == issued.session.user
+    over(issued)
+    with pytest.raises(SessionRevoked):
+        ByTheList().user_of(claims(issued))
+
+
 def test_the_stateless_authenticator_asks_the_list_where_the_setting_is_the_database(
     issued, options, django_assert_num_queries
 ):

@@ -64,9 +64,11 @@ def _clock() -> float:
 
 
 def publish(*, count: int, user_id: str | None, at: datetime, reason: str) -> None:
-    """Write the notices of what was ended ``at`` one moment, in the transaction that ended it."""
-    if app_settings.revocation_check == "none":
-        return
+    """Write the notices of what was ended ``at`` one moment, in the transaction that ended it.
+
+    Whatever ``REVOCATION_CHECK`` says: another process may be set otherwise, or this one tomorrow,
+    and a view may have an authenticator that asks the list.
+    """
     if count <= (NAMED if user_id is None else NAMED_OF_A_USER):
         RevocationNotice.objects.name_each(Session, at=at, reason=reason)
     else:
@@ -76,8 +78,6 @@ def publish(*, count: int, user_id: str | None, at: datetime, reason: str) -> No
 
 def publish_everybody(*, at: datetime) -> None:
     """Write the notice that everybody was signed out, in the transaction that did it."""
-    if app_settings.revocation_check == "none":
-        return
     RevocationNotice.objects.using(_database()).create(at=at, user_id=EVERYBODY)
     transaction.on_commit(partial(_committed, at), using=_database(), robust=True)
 
