@@ -321,6 +321,9 @@ def test_no_collation_gives_a_further_try_for_another_spelling(api, rates, colla
     )
 
 
+LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "throttles"}
+
+
 class HesitantCache(LocMemCache):
     """A cache that is far away: what it answers is old when it arrives."""
 
@@ -371,6 +374,34 @@ class TestAtTheSameMoment:
         request = SimpleNamespace(data={"username": "anna"})
         assert ObtainAccountThrottle().allow_request(request, None)
         assert len(asked) == 1
+
+    def test_of_a_high_rate_not_every_place_is_looked_at(self, rates, settings, monkeypatch):
+        rates(obtain_account="5000/hour")
+        request = SimpleNamespace(data={"username": "anna"})
+        settings.CACHES = {"default": {**LOCAL, "OPTIONS": {"MAX_ENTRIES": 10_000}}}
+        key = ObtainAccountThrottle().get_cache_key(request, None)
+        free = set(range(0, 5000, 20))
+        until = NOW.timestamp() + 60
+        caches["default"].set_many(
+            {f"{key}_{n}": until for n in range(5000) if n not in free}, timeout=60
+        )
+        asked = []
+        get_many = GuardedCache.get_many
+
+        def watched(self, keys):
+            asked.extend(keys)
+            return get_many(self, keys)
+
+        monkeypatch.setattr(GuardedCache, "get_many", watched)
+        assert ObtainAccountThrottle().allow_request(request, None)
+        assert len(asked) <= 100
+
+    def test_of_a_high_rate_the_last_free_place_is_found(self, rates, settings):
+        rates(obtain_account="350/hour")
+        request = SimpleNamespace(data={"username": "bert"})
+        settings.CACHES = {"default": {**LOCAL, "OPTIONS": {"MAX_ENTRIES": 10_000}}}
+        let_in = [ObtainAccountThrottle().allow_request(request, None) for _ in range(352)]
+        assert let_in == [True] * 350 + [False] * 2
 
 
 class TestCachesThatDoNotCount:
