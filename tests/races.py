@@ -8,6 +8,7 @@ from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 from rest_framework.test import APIRequestFactory
 
+from tests.browsing import Browser
 from token_lifecycle import lifecycle, tokens
 from token_lifecycle.exceptions import SessionLimitReached
 from token_lifecycle.models import Session
@@ -85,6 +86,14 @@ def start_session(user_id):
 def sign_in_with_password(username, password):
     """A sign-in as the view does it, re-hashing the password where the hasher asks for it."""
     return lifecycle.start_session(authenticate(username=username, password=password)).refresh
+
+
+def sign_in_again(username, password, token):
+    """A sign-in in a browser that holds a session; the status of the answer."""
+    browser = Browser()
+    browser.token = token
+    body = {"username": username, "password": password}
+    return browser.send("obtain/", body).status_code
 
 
 def most_live_sessions(user_id, times=25):

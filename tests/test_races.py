@@ -151,6 +151,20 @@ def test_simultaneous_sign_ins_never_exceed_the_session_limit(doorway, options, 
         assert answers.count(200) == 2
 
 
+def test_simultaneous_sign_ins_each_make_room_for_themselves(doorway, options):
+    """Each replaces its browser's own session, in one transaction, at a limit that is reached."""
+    options(MAX_SESSIONS_PER_USER=8, SESSION_LIMIT_POLICY="refuse", THROTTLE_RATES=None)
+    for _ in range(min(ROUNDS, 10)):
+        user = UserFactory()
+        held = [lifecycle.start_session(user).refresh for _ in range(8)]
+        credentials = user.get_username(), PASSWORD
+        sign_ins = [(races.sign_in_again, *credentials, token) for token in held]
+        assert set(doorway.run(*sign_ins)[:8]) == {200}
+        assert Session.objects.of(user).live(timezone.now()).count() == 8
+        ended = Session.objects.of(user).filter(revocation_reason=RevocationReason.REPLACED)
+        assert ended.count() == 8
+
+
 def test_a_re_hash_by_simultaneous_sign_ins_logs_nobody_out(crew, settings):
     settings.PASSWORD_HASHERS = ["tests.races.StrongHasher"]
     user = UserFactory()
