@@ -18,7 +18,8 @@ from .tokens import AccessClaims
 class SignedInRecently(BasePermission):
     """Allow only callers who proved their identity lately; a refresh is no proof (RFC 9470).
 
-    Use ``SignedInRecently.within(timedelta(minutes=5))`` in ``permission_classes``.
+    Use ``SignedInRecently.within(timedelta(minutes=5))`` in ``permission_classes``. The refusal
+    is 403 with a code and not the 401 of RFC 9470 §3: at a 401 clients refresh, here in vain.
     """
 
     code = "reauthentication_required"
