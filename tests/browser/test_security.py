@@ -156,6 +156,7 @@ def test_the_template_tag_configures_the_client(profile):
         "logoutAllUrl": "/auth/logout-all/",
         "csrfUrl": "/auth/csrf/",
         "loginUrl": "/accounts/login/",
+        "namespace": "tl:/auth/",
         "hintCookie": "tl_hint",
         "csrf": {"cookie": "csrftoken", "header": "X-Csrftoken"},
     }
