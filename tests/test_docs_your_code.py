@@ -96,7 +96,9 @@ def test_each_verb_needs_no_more_statements_than_the_page_says(statements):
         "revoke_everybody": lifecycle.revoke_everybody,
     }
     SessionFactory.create_batch(9)
-    assert {name: statements(call) for name, call in calls.items()} == told
+    assert calls.keys() == told.keys()
+    needed = {name: statements(call) for name, call in calls.items()}
+    assert {name: count for name, count in needed.items() if count > told[name]} == {}
 
 
 class TestThePasswordView:
