@@ -188,6 +188,7 @@ def test_invariant_07_a_refusal_writes_nothing_but_the_first_discovery(user, clo
     assert len(refuse(changed.refresh)) == 3
     assert refuse(changed.refresh) == []
     type(user).objects.update(is_active=False)
+    assert len(refuse(burst.refresh)) == 3
     assert refuse(burst.refresh) == []
 
 

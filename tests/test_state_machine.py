@@ -213,7 +213,11 @@ class Lives(RuleBasedStateMachine):
         with pytest.raises(TokenRefused) as refused:
             lifecycle.rotate(text)
         assert refused.value.code == expected
-        ends = {"token_reused": "reuse_detected", "password_changed": "password_change"}
+        ends = {
+            "token_reused": "reuse_detected",
+            "password_changed": "password_change",
+            "user_inactive": "user_deactivated",
+        }
         if expected in ends:
             life.end(ends[expected], self.now)
 

@@ -506,9 +506,34 @@ def test_a_deactivated_user_loses_every_session_at_once_and_for_good(user, issue
 def test_a_silent_deactivation_is_caught_by_refresh_and_strict_check(user, issued):
     type(user).objects.update(is_active=False)
     with pytest.raises(UserInactive):
-        lifecycle.rotate(issued.refresh)
-    with pytest.raises(UserInactive):
         lifecycle.check_access(tokens.parse_access(issued.access))
+    with pytest.raises(UserInactive):
+        lifecycle.rotate(issued.refresh)
+
+
+def test_a_session_refused_while_its_user_was_silently_deactivated_stays_ended(user, issued):
+    idle = lifecycle.start_session(user)
+    type(user).objects.update(is_active=False)
+    with pytest.raises(UserInactive):
+        lifecycle.check_access(tokens.parse_access(idle.access))
+    with pytest.raises(UserInactive):
+        lifecycle.rotate(issued.refresh)
+    type(user).objects.update(is_active=True)
+    with pytest.raises(SessionRevoked):
+        lifecycle.rotate(issued.refresh)
+    assert stored(issued).revocation_reason == RevocationReason.USER_DEACTIVATED
+    assert stored(issued).revoked_at == START
+    event = SessionEvent.objects.get(kind=EventKind.REVOKED)
+    assert (event.session, event.user) == (stored(issued), user)
+    # An access check writes nothing.
+    assert is_live(idle)
+
+
+def test_a_session_whose_user_was_deleted_behind_our_back_ends_at_its_next_refresh(issued):
+    Session.objects.update(user=None)
+    with pytest.raises(UserInactive):
+        lifecycle.rotate(issued.refresh)
+    assert stored(issued).revocation_reason == RevocationReason.USER_DELETED
 
 
 def test_saving_an_inactive_user_again_ends_nothing_twice(user, issued):

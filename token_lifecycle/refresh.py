@@ -50,7 +50,6 @@ REFUSALS: Mapping[Verdict, type[TokenRefused]] = {
     Verdict.SESSION_EXPIRED: SessionExpired,
     Verdict.TOKEN_EXPIRED: TokenExpired,
     Verdict.SUPERSEDED: TokenSuperseded,
-    Verdict.USER_INACTIVE: UserInactive,
 }
 
 
@@ -119,6 +118,8 @@ def _try_to_rotate(
         case Verdict.PASSWORD_CHANGED:
             _end_for_password(session, now)
             return Lost.BINDING
+        case Verdict.USER_INACTIVE:
+            _end_for_inactivity(session, now)
         case _:
             raise REFUSALS[verdict](session_id=session.pk)
 
@@ -213,9 +214,7 @@ def bind_to_newest_key(session: Session) -> None:
     try:
         as_read.rebind(newest)
     except Error:
-        logger.warning(
-            "session %s is not bound to the newest SECRET_KEY yet", session.pk, exc_info=True
-        )
+        logger.warning("not bound to the newest SECRET_KEY yet: %s", session.pk, exc_info=True)
 
 
 def _refresh_state(
@@ -284,6 +283,18 @@ def _end_for_password(session: Session, now: datetime) -> None:
     reason = RevocationReason.PASSWORD_CHANGE
     if journal.end(as_read, reason=reason, now=now, user=session.user):
         raise PasswordChanged(session_id=session.pk)
+
+
+def _end_for_inactivity(session: Session, now: datetime) -> NoReturn:
+    """End a session whose user was deactivated, or deleted, without a signal (ASVS 7.4.2).
+
+    :raises UserInactive: after the commit.
+    """
+    this = Session.objects.primary().filter(pk=session.pk)
+    gone = session.user is None
+    reason = RevocationReason.USER_DELETED if gone else RevocationReason.USER_DEACTIVATED
+    journal.end(this, reason=reason, now=now, user=session.user)
+    raise UserInactive(session_id=session.pk)
 
 
 def _user_columns() -> tuple[str, ...] | None:

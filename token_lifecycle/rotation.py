@@ -29,11 +29,12 @@ class Verdict(enum.Enum):
     REUSE = enum.auto()
     #: The password is not the one the session was started with: end the session.
     PASSWORD_CHANGED = enum.auto()
+    #: The user may not sign in any more: end the session.
+    USER_INACTIVE = enum.auto()
     #: Refused without a write.
     REVOKED = enum.auto()
     SESSION_EXPIRED = enum.auto()
     TOKEN_EXPIRED = enum.auto()
-    USER_INACTIVE = enum.auto()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

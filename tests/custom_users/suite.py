@@ -202,7 +202,7 @@ def test_who_leaves_is_out_at_once_and_for_good(user, issued, options):
 @members_only
 def test_who_leaves_silently_is_found_out(user, issued):
     User.objects.update(left_at=timezone.now())
-    for use in (refresh, open_a_door):
+    for use in (open_a_door, refresh):
         with pytest.raises(UserInactive):
             use(issued)
 
