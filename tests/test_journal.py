@@ -6,11 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.dispatch import Signal
+from django.utils import timezone
 
 from token_lifecycle import journal, lifecycle, signals
 from token_lifecycle.device import Device
 from token_lifecycle.exceptions import SessionLimitReached, Unavailable
-from token_lifecycle.models import EventKind, RevocationReason, Session, SessionEvent
+from token_lifecycle.models import (
+    EventKind,
+    RevocationNotice,
+    RevocationReason,
+    Session,
+    SessionEvent,
+)
 from token_lifecycle.testing import SessionFactory, UserFactory
 
 # Real transactions: what is committed, and when it is told, is what these tests are about.
@@ -270,3 +277,23 @@ def test_a_receiver_that_fails_is_logged_and_undoes_nothing(user, caplog):
 def test_a_signal_without_listeners_costs_nothing():
     journal.announce(Signal(), anything="at all")
     assert connection.run_on_commit == []
+
+
+def test_users_whose_sessions_end_at_one_moment_are_told_of_one_by_one(hear, settings):
+    settings.TOKEN_LIFECYCLE = {"REVOCATION_CHECK": "memory"}
+    heard = hear(signals.session_revoked)
+    sessions = [SessionFactory() for _ in range(4)]
+    now = timezone.now()
+    for session in sessions:
+        lifecycle.revoke_sessions_of(session.user, now=now)
+    told = [set(about["sessions"]) for about in heard]
+    assert told == [{session} for session in sessions]
+    assert RevocationNotice.objects.count() == 4
+
+
+def test_the_sessions_of_a_deleted_user_are_told_of_after_the_deletion(hear, user):
+    heard = hear(signals.session_revoked)
+    session = SessionFactory(user=user)
+    user.delete()
+    (about,) = heard
+    assert list(about["sessions"]) == [session]

@@ -213,3 +213,28 @@ def test_a_token_that_is_not_ours_or_not_theirs_ends_nothing(issued, user):
     assert not lifecycle.revoke_by_token(issued.refresh, user=UserFactory())
     assert stored(issued).revoked_at is None
     assert lifecycle.revoke_by_token(issued.refresh, user=user)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lifetime": timedelta(0)},
+        {"lifetime": -SECOND},
+        {"auth_method": "x" * 33},
+    ],
+    ids=str,
+)
+def test_a_sign_in_that_could_not_be_stored_or_used_is_refused_before_a_write(
+    user, wrong, django_assert_num_queries
+):
+    with django_assert_num_queries(0), pytest.raises(ValueError, match="must"):
+        lifecycle.start_session(user, **wrong)
+    assert lifecycle.start_session(user, auth_method="x" * 32, lifetime=SECOND)
+
+
+def test_all_sessions_of_a_user_can_be_ended_by_the_users_key(issued, user):
+    stranger = lifecycle.start_session(UserFactory())
+    assert lifecycle.revoke_sessions_of(10**6) == 0
+    assert lifecycle.revoke_sessions_of(user.pk) == 1
+    assert stored(stranger).revoked_at is None
+    assert SessionEvent.objects.get(kind=EventKind.REVOKED).user == user

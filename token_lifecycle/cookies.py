@@ -47,7 +47,7 @@ class CookieAttributes:
         secure = bool(configured["SECURE"])
         return cls(
             name=configured["NAME"] or (SECURE_NAME if secure else PLAIN_NAME),
-            hint_name=configured["HINT_NAME"] + hint_suffix,
+            hint_name=f"{configured['HINT_NAME']}{hint_suffix}",
             path=configured["PATH"] or mount,
             domain=configured["DOMAIN"],
             secure=secure,

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, connections, router, transaction
@@ -63,14 +64,16 @@ def _clock() -> float:
     return time.clock_gettime(CLOCK) if CLOCK is not None else time.monotonic()
 
 
-def publish(*, count: int, user_id: str | None, at: datetime, reason: str) -> None:
+def publish(*, count: int, user: Any, user_id: str | None, at: datetime, reason: str) -> None:
     """Write the notices of what was ended ``at`` one moment, in the transaction that ended it.
+
+    ``user`` is the key of the one whose they were, and ``user_id`` what tokens call them.
 
     Whatever ``REVOCATION_CHECK`` says: another process may be set otherwise, or this one tomorrow,
     and a view may have an authenticator that asks the list.
     """
     if count <= (NAMED if user_id is None else NAMED_OF_A_USER):
-        RevocationNotice.objects.name_each(Session, at=at, reason=reason)
+        RevocationNotice.objects.name_each(Session, at=at, reason=reason, user=user)
     else:
         RevocationNotice.objects.using(_database()).create(at=at, user_id=user_id or EVERYBODY)
     transaction.on_commit(partial(_committed, at), using=_database(), robust=True)

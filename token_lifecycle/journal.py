@@ -18,7 +18,7 @@ from .database_errors import lost_to_another
 from .device import Device
 from .exceptions import Unavailable
 from .managers import SessionQuerySet
-from .models import EventKind, Session, SessionEvent
+from .models import EventKind, RevocationReason, Session, SessionEvent
 
 T = TypeVar("T")
 
@@ -100,8 +100,9 @@ def end(
 ) -> int:
     """End a set of sessions, record each and announce them together; how many were ended.
 
-    The number of statements does not depend on the number of sessions. ``published`` says that
-    other processes have been told already.
+    The number of statements does not depend on the number of sessions. What was ended is found by
+    its moment: a ``now`` serves one call of a reason and a user. ``published`` says that other
+    processes have been told already.
     """
 
     client = device or UNKNOWN
@@ -110,6 +111,9 @@ def end(
         count = sessions.using(database()).revoke(reason=reason, now=now)
         if count:
             ended = Session.objects.primary().ended(at=now, reason=reason)
+            # Those of a deleted user are nobody's by the time anybody looks.
+            if user is not None and reason != RevocationReason.USER_DELETED:
+                ended = ended.of(user)
             SessionEvent.objects.record_ended(
                 at=now,
                 reason=reason,
@@ -118,7 +122,10 @@ def end(
                 user_agent=client.user_agent,
             )
             if not published:
-                feed.publish(count=count, user_id=_claim_of(user), at=now, reason=reason)
+                whose = getattr(user, "pk", None)
+                feed.publish(
+                    count=count, user=whose, user_id=_claim_of(user), at=now, reason=reason
+                )
             announce(
                 signals.session_revoked,
                 sessions=ended,

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -121,11 +122,15 @@ def revoke_sessions_of(
     device: Device | None = None,
     now: datetime | None = None,
 ) -> int:
-    """End all live sessions of a user, but for ``keep``; how many.
+    """End all live sessions of a user, an instance or a key, but for ``keep``; how many.
 
     A refresh that is in flight loses: whichever commits first, the session is ended afterwards.
     """
     now = now or timezone.now()
+    if not hasattr(user, "pk"):
+        user = get_user_model()._base_manager.using(journal.database()).filter(pk=user).first()
+        if user is None:
+            return 0
     sessions = Session.objects.primary().of(user).live(now).except_for(keep)
     return journal.end(sessions, reason=reason, now=now, user=user, actor=actor, device=device)
 

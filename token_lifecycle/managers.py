@@ -259,7 +259,13 @@ class RevocationNoticeManager(models.Manager["RevocationNotice"]):
 
     model: type[RevocationNotice]
 
-    def name_each(self, sessions: type[Session], *, at: datetime, reason: str) -> None:
-        """One notice for each session that was ended ``at`` one moment, in one statement."""
-        using = router.db_for_write(sessions)
-        name_ended(self.model, sessions).execute(using, at=at, reason=reason)
+    def name_each(
+        self, sessions: type[Session], *, at: datetime, reason: str, user: Any = None
+    ) -> None:
+        """One notice for each session, of one user's, that was ended ``at`` one moment.
+
+        In one statement. ``user`` is a key.
+        """
+        whose = {} if user is None else {"user": user}
+        statement = name_ended(self.model, sessions, tuple(whose))
+        statement.execute(router.db_for_write(sessions), at=at, reason=reason, **whose)

@@ -31,6 +31,7 @@ def start_session(
     ``auth_method`` names the means, for the user and for staff. ``lifetime`` replaces
     ``SESSION_LIFETIME`` for this session (a shared computer, "remember me").
 
+    :raises ValueError: ``lifetime`` is none, or ``auth_method`` longer than its column.
     :raises UserInactive: the user is deactivated.
     :raises SessionLimitReached: the user is at the limit and the policy is ``"refuse"``.
     :raises Unavailable: the database kept choosing other writers; nothing was written.
@@ -38,6 +39,11 @@ def start_session(
     now = now or timezone.now()
     if not user.is_active:
         raise UserInactive
+    if lifetime is not None and lifetime <= timedelta(0):
+        raise ValueError("The lifetime of a session must be more than nothing.")
+    longest: Any = Session._meta.get_field("auth_method").max_length
+    if len(auth_method) > longest:
+        raise ValueError(f"auth_method must have no more than {longest} characters.")
     secret = tokens.new_secret()
     session = _new_session(user, secret, device or Device(), auth_method, lifetime, now)
     # Before the first write: nobody is to give way to a session that gets no tokens.

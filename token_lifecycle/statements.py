@@ -111,14 +111,18 @@ def record_ended(model: type[SessionEvent], sessions: type[Session]) -> Prepared
 
 
 @lru_cache(maxsize=8)
-def name_ended(model: type[RevocationNotice], sessions: type[Session]) -> PreparedStatement:
+def name_ended(
+    model: type[RevocationNotice], sessions: type[Session], whose: tuple[str, ...]
+) -> PreparedStatement:
     field: Callable[[str], Any] = model._meta.get_field
 
-    def build(at: datetime, reason: str) -> Query:
+    def build(at: datetime, reason: str, **owner: Any) -> Query:
         named = {"session_id": F("pk"), "at": F("revoked_at"), "user_id": Value("")}
-        return _selecting(sessions.objects.all().ended(at=at, reason=reason), named)
+        ended = sessions.objects.all().ended(at=at, reason=reason).filter(**owner)
+        return _selecting(ended, named)
 
     fields = {"at": field("at"), "reason": sessions._meta.get_field("revocation_reason")}
+    fields |= {name: sessions._meta.get_field(name) for name in whose}
     return PreparedStatement(build, fields, into=(model, ("session_id", "at", "user_id")))
 
 
