@@ -73,7 +73,7 @@ def sweep(
     return swept
 
 
-def not_swept(cutoff: Cutoff) -> SessionQuerySet:
+def sessions_left_by(cutoff: Cutoff) -> SessionQuerySet:
     """The sessions that this cutoff has ended and whose rows do not say so yet."""
     return Session.objects.primary().filter(
         revoked_at=None,
@@ -84,7 +84,7 @@ def not_swept(cutoff: Cutoff) -> SessionQuerySet:
 
 
 def _next_of(cutoff: Cutoff, reached: Any, size: int) -> list[Any]:
-    rows = not_swept(cutoff)
+    rows = sessions_left_by(cutoff)
     # The key is in the order of sign-ins: each batch goes on where the last one ended.
     rows = rows if reached is None else rows.filter(pk__gt=reached)
     return list(rows.order_by("pk").values_list("pk", flat=True)[:size])

@@ -208,9 +208,7 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
         if row is None:
             return None
         session: Session = self.model.from_db(using, names, row[: len(names)])
-        *user_row, cutoff = row[len(names) :]
-        if session.revoked_at is None and cutoff is not None and session.created_at <= cutoff:
-            session.revoked_at = cutoff
+        *user_row, session.cutoff_at = row[len(names) :]
         known = user_row[user_names.index(user_model._meta.pk.attname)] is not None
         session.user = user_model.from_db(using, user_names, user_row) if known else None
         return session

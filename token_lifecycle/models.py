@@ -142,7 +142,7 @@ class Session(models.Model):
 
     def status(self, now: datetime) -> SessionStatus:
         """What the session is at ``now``."""
-        if self.revoked_at is not None or self._is_cut_off:
+        if self.ended_at is not None:
             return SessionStatus.ENDED
         if now >= self.expires_at:
             return SessionStatus.EXPIRED
@@ -151,8 +151,10 @@ class Session(models.Model):
         return SessionStatus.LIVE
 
     @property
-    def _is_cut_off(self) -> bool:
-        return self.cutoff_at is not None and self.created_at <= self.cutoff_at
+    def ended_at(self) -> datetime | None:
+        """When it was ended, alone or with everybody; None where it was not."""
+        with_everybody = self.cutoff_at is not None and self.created_at <= self.cutoff_at
+        return self.cutoff_at if with_everybody and self.revoked_at is None else self.revoked_at
 
     def is_live(self, now: datetime) -> bool:
         """Neither ended nor past a limit at ``now``."""

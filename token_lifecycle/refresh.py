@@ -150,7 +150,7 @@ def _state(session: Session) -> SessionState:
         burst_started_at=session.burst_started_at,
         expires_at=session.expires_at,
         idle_expires_at=session.idle_expires_at,
-        revoked_at=session.revoked_at,
+        revoked_at=session.ended_at,
         user_active=user is not None and user.is_active,
         password_matches=password_matches(session, user),
     )
