@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path, reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from token_lifecycle import lifecycle
 from token_lifecycle.admin import (
@@ -25,6 +25,7 @@ from token_lifecycle.admin import (
     counting,
     deleting,
     ending,
+    everybody,
     searching,
 )
 from token_lifecycle.admin.filters import CONDITIONS
@@ -838,11 +839,11 @@ def test_a_user_model_without_an_email_address_is_searched_by_its_user_name(monk
         _meta = get_user_model()._meta
 
     monkeypatch.setattr(searching, "get_user_model", lambda: Phone)
-    assert searching.user_text_fields() == ["username"]
+    assert searching.user_text_fields() == ["username", "first_name", "last_name"]
     Phone.EMAIL_FIELD = "username"
-    assert searching.user_text_fields() == ["username"]
+    assert searching.user_text_fields() == ["username", "first_name", "last_name"]
     Phone.USERNAME_FIELD = "groups"  # a relation has no text to be searched
-    assert searching.user_text_fields() == ["username"]
+    assert searching.user_text_fields() == ["username", "first_name", "last_name"]
 
 
 def test_the_filter_finds_exactly_the_sessions_that_say_so_of_themselves(browser):
@@ -1153,3 +1154,89 @@ def test_ones_own_sign_in_is_told_of_beyond_what_is_looked_at(browser, boss, set
     globals()["own_session"] = told_as(own)
     page = browser.post(LIST, select("end_selected", newer[0], across=True)).content.decode()
     assert OWN in page
+
+
+# What the lists are called and narrowed to
+
+
+def subtitle_of(browser, url):
+    return browser.get(url).context["subtitle"]
+
+
+def test_a_list_that_a_link_has_narrowed_says_to_what(browser):
+    session = SessionFactory(user__username="anna")
+    event_of(session)
+    user, key = session.user_id, session.pk
+    assert subtitle_of(browser, LIST) is None
+    assert subtitle_of(browser, f"{LIST}?user={user}") == "Sessions of anna"
+    assert subtitle_of(browser, f"{LIST}?user__id__exact={user}") == "Sessions of anna"
+    assert subtitle_of(browser, f"{EVENTS}?user={user}") == "Session events of anna"
+    for query in (f"session={key}", f"session__id__exact={key}"):
+        assert subtitle_of(browser, f"{EVENTS}?{query}") == f"Session events of session {key}"
+    assert "Show all" in browser.get(f"{LIST}?user={user}").content.decode()
+    assert subtitle_of(browser, f"{LIST}?user={UserFactory().pk}") is None
+
+
+def test_all_can_be_shown_again_where_a_narrowed_list_is_too_long_to_count(browser, monkeypatch):
+    monkeypatch.setattr(counting, "BOUND", 1)
+    user = UserFactory()
+    SessionFactory.create_batch(2, user=user)
+    assert ">Show all</a>" in browser.get(f"{LIST}?user={user.pk}").content.decode()
+
+
+@pytest.mark.parametrize("lookup", ["regex", "iregex"])
+@pytest.mark.parametrize("field", ["user_agent", "revocation_reason", "device_name"])
+def test_no_list_is_narrowed_by_a_pattern(browser, lookup, field):
+    """One that is none would be an error of the database."""
+    for pattern in ("(", "a"):
+        assert browser.get(LIST, {f"{field}__{lookup}": pattern}).status_code == 400
+    assert browser.get(EVENTS, {f"user_agent__{lookup}": "("}).status_code == 400
+
+
+@pytest.mark.parametrize("query", [f"{LIST}?status=lvie", f"{EVENTS}?event=strated"])
+@pytest.mark.parametrize("more", ["", ":logout"])
+def test_a_filter_with_a_value_that_is_none_does_not_show_everything(browser, query, more):
+    response = browser.get(query + more)
+    assert response.status_code == 302
+    assert response.url.endswith("?e=1")
+
+
+def test_a_session_of_a_deleted_user_says_so(browser):
+    session = SessionFactory(ended=True)
+    session.user.delete()
+    assert "deleted user</a>" in browser.get(LIST).content.decode()
+    assert browser.get(page_of(session)).content.decode().count("deleted user") >= 3
+
+
+@pytest.mark.parametrize("address", ["2001:db8::7", "2001:0DB8:0::0007"])
+def test_an_address_finds_the_sessions_and_events_from_there(browser, address):
+    there = SessionFactory(ip_address="2001:db8::7")
+    SessionFactory(ip_address="192.0.2.1")
+    event = event_of(there)
+    SessionEvent.objects.filter(pk=event.pk).update(ip_address="2001:db8::7")
+    event_of(there)
+    assert list(browser.get(LIST, {"q": address}).context["cl"].result_list) == [there]
+    assert list(browser.get(EVENTS, {"q": address}).context["cl"].result_list) == [event]
+
+
+def test_a_session_is_found_by_the_first_and_the_last_name_of_its_user(browser):
+    session = SessionFactory(user__first_name="Grete", user__last_name="Hermann")
+    SessionFactory()
+    for term in ("grete", "Hermann", "hermann gre"):
+        assert list(browser.get(LIST, {"q": term}).context["cl"].result_list) == [session]
+
+
+def test_the_admin_log_is_in_the_language_of_the_project_whoever_acts(browser, settings):
+    settings.LANGUAGE_CODE = "en"
+    session = SessionFactory(device_name="", user_agent="")
+    with translation.override("de"):
+        assert "Sitzung" in browser.get(page_of(session, "end")).content.decode()
+        browser.post(page_of(session, "end"), {"confirmed": "yes"})
+        browser.get(f"{EVENTS}export/?format=csv")
+        browser.post(f"{LIST}end-everybody/", {"phrase": everybody.phrase()})
+    log = LogEntry.objects.order_by("pk").values_list("object_repr", "change_message")
+    assert list(log) == [
+        (f"{session.user}: unknown device", "Ended the session."),
+        ("session events", "Exported as CSV: everything."),
+        ("everybody", "Logged everyone out."),
+    ]

@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.sites import AdminSite
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.contenttypes.models import ContentType
+from django.core.checks.registry import registry
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
@@ -18,6 +20,7 @@ from token_lifecycle import everybody as ending
 from token_lifecycle import lifecycle, statistics
 from token_lifecycle.admin import SessionEventAdmin, charts
 from token_lifecycle.admin import everybody as button
+from token_lifecycle.contrib.browser_sessions import checks
 from token_lifecycle.models import Cutoff, EventCount, EventKind, Session, SessionEvent
 from token_lifecycle.testing import SessionFactory, UserFactory, sign_in
 
@@ -523,6 +526,15 @@ def test_logging_everyone_out_costs_the_same_statements_however_many_they_are(br
 BROWSER_SESSIONS = "token_lifecycle.contrib.browser_sessions"
 
 
+@pytest.fixture
+def _with_receivers_for_now():
+    yield
+    for signal in (user_logged_in, user_logged_out):
+        signal.disconnect(dispatch_uid="token_lifecycle_browser_sessions")
+    registry.registered_checks -= {checks.check_middleware, checks.check_sessions}
+
+
+@pytest.mark.usefixtures("_with_receivers_for_now")
 def test_the_page_says_of_sign_ins_to_this_site_what_is_true_of_them(boss, settings):
     goes_on, ends = "are kept by Django and go on", "Your own sign-in is among them"
     page = text_of(browser_of(boss).get(EVERYBODY))

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
-from django.utils import timezone
+from django.utils import formats, timezone, translation
 from django.utils.html import escape, strip_tags
 
 from token_lifecycle import lifecycle
@@ -396,3 +396,50 @@ def test_looking_changes_nothing(browser):
     for url in (page_of(session), page_of(session, "end-others"), all_of(session.user_id), LIST):
         browser.get(url)
     assert Session.objects.filter(pk=session.pk).values().get() == before
+
+
+# What it is called, and what a cutoff has done to it
+
+
+def crumbs_of(page):
+    _, _, crumbs = page.partition('class="breadcrumbs"')
+    return strip_tags("<" + crumbs.partition('id="content"')[0])
+
+
+def test_the_page_is_called_by_whose_session_it_is_and_of_which_device(browser):
+    session = SessionFactory(user__username="anna", device_name="Phone", auth_method="browser")
+    page = browser.get(page_of(session)).content.decode()
+    assert "<title>anna: Phone | " in page
+    assert "anna: Phone" in crumbs_of(page)
+    assert str(session.pk) not in crumbs_of(page)
+
+
+def test_how_somebody_signed_in_is_told_in_words(browser):
+    session = SessionFactory(auth_method="password")
+    with translation.override("de"):
+        page = browser.get(page_of(session)).content.decode()
+    assert page.count(">Passwort<") == 2
+    assert ">password<" not in page
+
+
+def test_the_page_of_an_event_is_called_by_what_happened_and_has_no_history(browser):
+    [event] = happened(SessionFactory(), EventKind.NEW_CLIENT)
+    page = browser.get(f"{EVENTS}{event.pk}/change/").content.decode()
+    assert "New client seen" in crumbs_of(page)
+    assert "new_client" not in crumbs_of(page)
+    assert "/history/" not in page
+
+
+def test_a_session_that_ended_with_everybody_says_when_and_why_before_its_row_does(browser):
+    session = SessionFactory()
+    cutoff = lifecycle.revoke_everybody()
+    page = browser.get(page_of(session)).content.decode()
+    fields = strip_tags(page.partition("field-ended")[2].partition("field-id")[0])
+    assert "everybody signed out" in fields
+    assert formats.localize(timezone.localtime(cutoff.at)) in fields
+    assert "None" not in text_of(browser.get(page_of(SessionFactory())))
+    [(mark, line)] = story(browser, session)
+    assert (mark, line.startswith("Everybody signed out")) == ("end", True)
+    lifecycle.sweep()
+    [(mark, line)] = story(browser, session)
+    assert "Ended by staff" in line

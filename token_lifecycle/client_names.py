@@ -10,7 +10,9 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from .device import USER_AGENT_LENGTH
 
@@ -27,6 +29,14 @@ NEEDLESS = frozenset({"Mobile", "iOS"})
 BROWSERS = {"Safari UI/WKWebView": "WebView"}
 PLATFORMS = {"Mac OS X": "macOS", "Chrome OS": "ChromeOS"}
 APPLE_DEVICES = ("iPhone", "iPad")
+
+#: What this app itself writes down as the method of a sign-in.
+METHODS = {"browser": gettext_lazy("browser"), "password": gettext_lazy("password")}
+
+
+def sign_in_method(name: str) -> str | Promise:
+    """How somebody signed in, for people to read; a project's own methods stand for themselves."""
+    return METHODS.get(name, name)
 
 
 def describe(user_agent: str) -> str:

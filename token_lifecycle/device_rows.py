@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from .client_names import describe
+from .client_names import describe, sign_in_method
 from .models import Session
 
 #: What of a row the page shows.
@@ -20,8 +19,6 @@ SHOWN_COLUMNS = (
     "created_at",
     "rotated_at",
 )
-
-METHODS = {"browser": gettext_lazy("browser"), "password": gettext_lazy("password")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,4 +38,4 @@ class DeviceRow:
     @property
     def method(self) -> str | Promise:
         """How the person signed in there."""
-        return METHODS.get(self.session.auth_method, self.session.auth_method)
+        return sign_in_method(self.session.auth_method)

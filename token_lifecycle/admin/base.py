@@ -14,13 +14,24 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import DataError
 from django.db.models import Model, Q, QuerySet
 from django.db.models.constants import LOOKUP_SEP
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.text import capfirst
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from .. import tokens
 from .pagination import BoundedChangeList, BoundedPaginator
-from .searching import USERS, Found, found_first, may_be_found, named, resembling, user_text_fields
+from .searching import (
+    USERS,
+    Found,
+    address_of,
+    found_first,
+    may_be_found,
+    named,
+    resembling,
+    user_text_fields,
+)
 
 Row = TypeVar("Row", bound=Model)
 
@@ -50,7 +61,9 @@ class ReadOnlyAdmin(ModelAdmin[Row]):
     #: The field that a session id in the search box is compared with.
     session_field = "pk"
 
-    search_help_text = _("User name, email address or key of a user, or the id of a session")
+    search_help_text = _(
+        "Name, email address or key of a user, an IP address, or the whole id of a session"
+    )
     show_full_result_count = False
     # Each would be counted anew, out of all rows.
     show_facets = admin.ShowFacets.NEVER
@@ -71,6 +84,9 @@ class ReadOnlyAdmin(ModelAdmin[Row]):
 
         ``?secret_digest__startswith=a`` would spell a digest out, letter by letter.
         """
+        if lookup.rpartition(LOOKUP_SEP)[2] in ("regex", "iregex"):
+            # One that is none is an error of the database, and some take for ever.
+            return False
         with suppress(FieldDoesNotExist):
             field = self.opts.get_field(lookup.partition(LOOKUP_SEP)[0])
             if field.name not in self.shown(request):
@@ -90,6 +106,26 @@ class ReadOnlyAdmin(ModelAdmin[Row]):
             return super().get_changelist_instance(request)
         except (ValueError, OverflowError, DataError) as error:
             raise IncorrectLookupParameters from error
+
+    # What the list is narrowed to
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        if isinstance(response, TemplateResponse) and "cl" in (response.context_data or {}):
+            context: Any = response.context_data
+            context["subtitle"] = context.get("subtitle") or self._narrowed(request, context["cl"])
+        return response
+
+    def _narrowed(self, request: HttpRequest, changelist: Any) -> str | None:
+        """Whose rows these are, where a link says so and no filter beside the list does."""
+        rows = capfirst(self.opts.verbose_name_plural)
+        session_id = tokens.canonical_uuid(_given(request, "session") or "")
+        if session_id:
+            return gettext("%(rows)s of session %(id)s") % {"rows": rows, "id": session_id}
+        row = next(iter(changelist.result_list), None)
+        if _given(request, "user") is None or row is None or row.user is None:
+            return None
+        return gettext("%(rows)s of %(user)s") % {"rows": rows, "user": row.user}
 
     # Search
 
@@ -122,7 +158,9 @@ class ReadOnlyAdmin(ModelAdmin[Row]):
         found = self.found_users(request, queryset, term)
         if found.is_more and request.method == "GET":
             self._tell_that_more_fit(request)
-        rows = queryset.filter(Q(user__in=found.keys) | self._of_session(term))
+        address = address_of(term)
+        from_there = Q(ip_address=address) if address else Q(pk__in=[])
+        rows = queryset.filter(Q(user__in=found.keys) | self._of_session(term) | from_there)
         return found_first(rows), False
 
     def found_users(self, request: HttpRequest, rows: QuerySet[Row], term: str) -> Found:
@@ -130,7 +168,7 @@ class ReadOnlyAdmin(ModelAdmin[Row]):
         users = self.searched_users(request).using(rows.db)
         fields = [name.removeprefix(OF_USER) for name in self.get_search_fields(request)]
         found = named(users, fields, term)
-        if found.keys or tokens.canonical_uuid(term.lower()):
+        if found.keys or tokens.canonical_uuid(term.lower()) or address_of(term):
             return found
         return resembling(users, fields, term)
 
@@ -157,3 +195,10 @@ class ReadOnlyAdmin(ModelAdmin[Row]):
         )
         # Where the project has taken the messages out, the list goes without.
         self.message_user(request, text % {"count": USERS}, messages.WARNING, fail_silently=True)
+
+
+def _given(request: HttpRequest, *names: str) -> str | None:
+    """What the query says that one of these relations is, if it does."""
+    forms = ("", "__exact", "__id__exact", "__pk__exact")
+    keys = (f"{name}{form}" for name in names for form in forms)
+    return next((request.GET[key] for key in keys if key in request.GET), None)

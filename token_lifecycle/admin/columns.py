@@ -38,14 +38,31 @@ def user_of(row: Any) -> str:
     return _("deleted user") if row.user is None else str(row.user)
 
 
+def name_of(session: Session) -> str:
+    """What tells a session from others: whose it is, and of which device."""
+    return f"{user_of(session)}: {device_of(session)}"
+
+
+def ended_at(session: Session, now: datetime) -> datetime | None:
+    """When it was ended, alone or with everybody; None where it was not."""
+    if session.revoked_at is None and session.status(now) is SessionStatus.ENDED:
+        return session.cutoff_at
+    return session.revoked_at
+
+
+def end_text(session: Session, now: datetime) -> str:
+    """Why it was ended; empty where it was not."""
+    if ended_at(session, now) is None:
+        return ""
+    # Where everybody was signed out, a row learns of its reason later.
+    return str(session.get_revocation_reason_display() or EventKind.EVERYBODY_ENDED.label)
+
+
 def status_text(session: Session, now: datetime) -> str:
     """What the session is at ``now``; for an ended one also why."""
     status = session.status(now)
-    if status is not SessionStatus.ENDED:
-        return str(status.label)
-    # Where everybody was signed out, a row learns of its reason later.
-    reason = session.get_revocation_reason_display() or EventKind.EVERYBODY_ENDED.label
-    return f"{status.label}: {reason}"
+    reason = end_text(session, now)
+    return f"{status.label}: {reason}" if reason else str(status.label)
 
 
 def time_cell(at: datetime) -> SafeString:

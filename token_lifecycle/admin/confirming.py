@@ -17,6 +17,9 @@ from .columns import device_cell, user_of
 from .selection import Selection
 from .wording import own_text
 
+#: Django 6.1 made a list of what used to be a line.
+CRUMBS_ARE_LIST = django.VERSION >= (6, 1)
+
 #: How many sessions are named; the others are counted.
 NAMED = 100
 
@@ -81,8 +84,7 @@ def ask(
         ],
         "unnamed": max(question.count - NAMED, 0),
         "confirmed": CONFIRMED,
-        # Django 6.1 made a list of what used to be a line.
-        "crumbs_are_list": django.VERSION >= (6, 1),
+        "crumbs_are_list": CRUMBS_ARE_LIST,
     }
     return TemplateResponse(request, TEMPLATE, context)
 

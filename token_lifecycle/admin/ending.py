@@ -224,7 +224,7 @@ class EndingAdmin(ReadOnlyAdmin[Session]):
             if ended:
                 rows = Session.objects.primary().ended(at=moment, reason=RevocationReason.ADMIN)
                 rows = rows.select_related("user").defer(*SECRETS)
-                log(request, rows, CHANGE, _("Ended the session."))
+                log(request, rows, CHANGE, gettext_lazy("Ended the session."))
             return ended
 
         return journal.in_transaction(work)

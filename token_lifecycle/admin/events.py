@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from ..models import Session, SessionEvent
 from .columns import client_cell
+from .confirming import CRUMBS_ARE_LIST
 from .exporting import ExportingAdmin
 from .filters import EventFilter
 from .links import page_url, session_url
@@ -65,7 +66,10 @@ class SessionEventAdmin(ExportingAdmin):
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        context |= {"subtitle": capfirst(self.what(context["original"]))}
+        context |= {
+            "subtitle": capfirst(self.what(context["original"])),
+            "crumbs_are_list": CRUMBS_ARE_LIST,
+        }
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=gettext_lazy("event"))

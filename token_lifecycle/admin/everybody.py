@@ -24,6 +24,7 @@ from ..models import Cutoff, Session
 from ..statistics import Live
 from .charts import figure
 from .overview import OverviewAdmin
+from .rows import language_of_the_log
 from .wording import busy_text, effect_text, own_text
 
 TEMPLATE = "admin/token_lifecycle/session/end_everybody.html"
@@ -176,10 +177,11 @@ def _sweep(now: datetime) -> int:
 
 def _log(request: HttpRequest) -> None:
     actor: Any = request.user
-    LogEntry.objects.create(
-        user=actor,
-        content_type=ContentType.objects.get_for_model(Session),
-        object_repr=_("everybody"),
-        action_flag=CHANGE,
-        change_message=_("Logged everyone out."),
-    )
+    with language_of_the_log():
+        LogEntry.objects.create(
+            user=actor,
+            content_type=ContentType.objects.get_for_model(Session),
+            object_repr=_("everybody"),
+            action_flag=CHANGE,
+            change_message=_("Logged everyone out."),
+        )

@@ -32,6 +32,7 @@ from ..models import SessionEvent
 from ..trail import Format, export
 from .base import ReadOnlyAdmin
 from .links import page_url
+from .rows import language_of_the_log
 
 #: The parameter that says how the file is written; all others are those of the list.
 FORMAT_VAR = "format"
@@ -108,15 +109,16 @@ def _wish(request: HttpRequest) -> tuple[Format, QueryDict]:
 def _log(request: HttpRequest, form: Format, query: QueryDict) -> None:
     """Before the first line leaves: without the entry there is no file."""
     filters = ", ".join(f"{name}={value}" for name, values in query.lists() for value in values)
-    message = _("Exported as %(format)s: %(filters)s.")
     actor: Any = request.user
-    LogEntry.objects.create(
-        user=actor,
-        content_type=ContentType.objects.get_for_model(SessionEvent),
-        object_repr=str(SessionEvent._meta.verbose_name_plural),
-        action_flag=CHANGE,
-        change_message=message % {"format": form.name, "filters": filters or _("everything")},
-    )
+    with language_of_the_log():
+        message = _("Exported as %(format)s: %(filters)s.")
+        LogEntry.objects.create(
+            user=actor,
+            content_type=ContentType.objects.get_for_model(SessionEvent),
+            object_repr=str(SessionEvent._meta.verbose_name_plural),
+            action_flag=CHANGE,
+            change_message=message % {"format": form.name, "filters": filters or _("everything")},
+        )
 
 
 def _file(request: HttpRequest, pieces: Iterator[str], form: Format) -> StreamingHttpResponse:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -92,8 +93,12 @@ class StatusFilter(admin.SimpleListFilter):
         return list(SessionStatus.choices)
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        condition = CONDITIONS.get(self.value() or "")
-        return condition(queryset, timezone.now()) if condition else queryset
+        value = self.value()
+        if not value:
+            return queryset
+        if value not in CONDITIONS:
+            raise IncorrectLookupParameters("no such status")
+        return CONDITIONS[value](queryset, timezone.now())
 
 
 class SignedInFilter(admin.DateFieldListFilter):
@@ -130,9 +135,12 @@ class EventFilter(admin.SimpleListFilter):
         return [*kinds, (str(ended), ended.label), *reasons]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        kind, _, reason = (self.value() or "").partition(":")
-        if kind not in EventKind.values:
+        value = self.value()
+        if not value:
             return queryset
+        if value not in dict(self.lookup_choices):
+            raise IncorrectLookupParameters("no such event")
+        kind, _, reason = value.partition(":")
         if kind == EventKind.REVOKED and not reason:
             return queryset.filter(kind=kind)
         # Only what ended has a reason; said here, it lets the index find the newest at once.

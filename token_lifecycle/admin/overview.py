@@ -120,7 +120,7 @@ class OverviewAdmin(EndingAdmin):
                 for event in events
             ],
             "all_alarms_url": page_url(
-                site, SessionEvent, "changelist", kind__exact=EventKind.REUSE_DETECTED.value
+                site, SessionEvent, "changelist", event=EventKind.REUSE_DETECTED.value
             ),
         }
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest
+from django.utils import translation
+from django.utils.functional import Promise
 
 from .. import journal
 from ..managers import SessionQuerySet
 from ..models import Session
-from .columns import device_of, user_of
+from .columns import name_of
 
 #: Columns that the admin never reads.
 SECRETS = ("secret_digest", "auth_hash", "auth_hash_next")
@@ -26,20 +30,29 @@ def plain(sessions: SessionQuerySet) -> SessionQuerySet:
     return plain.using(journal.database())
 
 
-def log(request: HttpRequest, sessions: Iterable[Session], flag: int, message: str = "") -> None:
+def language_of_the_log() -> AbstractContextManager[None]:
+    """That of the project: whoever acts has another one than whoever reads."""
+    language: AbstractContextManager[None] = translation.override(settings.LANGUAGE_CODE)
+    return language
+
+
+def log(
+    request: HttpRequest, sessions: Iterable[Session], flag: int, message: str | Promise = ""
+) -> None:
     """Write to the admin log who did it, to which session of whom, and when."""
     actor: Any = request.user
     content_type = ContentType.objects.get_for_model(Session)
-    entries = [
-        LogEntry(
-            user=actor,
-            content_type=content_type,
-            object_id=str(session.pk),
-            object_repr=f"{user_of(session)}: {device_of(session)}"[:200],
-            action_flag=flag,
-            change_message=message,
-        )
-        for session in sessions
-    ]
+    with language_of_the_log():
+        entries = [
+            LogEntry(
+                user=actor,
+                content_type=content_type,
+                object_id=str(session.pk),
+                object_repr=name_of(session)[:200],
+                action_flag=flag,
+                change_message=str(message),
+            )
+            for session in sessions
+        ]
     # MariaDB accepts statements of 16 MB.
     LogEntry.objects.bulk_create(entries, batch_size=BATCH)

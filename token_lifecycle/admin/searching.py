@@ -19,6 +19,8 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db.models import Case, Model, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
+from ..device import client_address
+
 #: Whose rows are shown at most.
 USERS = 200
 
@@ -82,9 +84,13 @@ def user_text_fields() -> list[str]:
     """The columns of the project's user model that hold what a person is called by."""
     model = get_user_model()
     email = getattr(model, "EMAIL_FIELD", "") or "email"
-    return [
-        name for name in dict.fromkeys((model.USERNAME_FIELD, email)) if _is_column(model, name)
-    ]
+    names = dict.fromkeys((model.USERNAME_FIELD, email, "first_name", "last_name"))
+    return [name for name in names if _is_column(model, name)]
+
+
+def address_of(term: str) -> str | None:
+    """The IP address that ``term`` is, as it is stored. No index has it: every row is read."""
+    return client_address({"REMOTE_ADDR": term}, trusted_proxies=0)
 
 
 def _named(fields: Sequence[str], term: str) -> Iterator[Q]:

@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from ..client_names import describe
+from ..client_names import describe, sign_in_method
 from ..models import RevocationReason, Session
-from .columns import device_cell, status_text, time_cell, user_of
+from .columns import device_cell, ended_at, name_of, status_text, time_cell, user_of
+from .confirming import CRUMBS_ARE_LIST
 from .deleting import DeletingAdmin
 from .ending_pages import EndingPages
 from .links import sessions_url, user_url
@@ -39,6 +40,8 @@ class Summary:
     client: str
     """What runs on a device that has a name of its own; else empty."""
     signed_in: SafeString
+    method: str
+    """How; empty where nobody knows."""
     last_used: SafeString
     status: str
     look: str
@@ -58,11 +61,16 @@ class SessionPageAdmin(EndingPages, DeletingAdmin):
         obj: Any = None,
     ) -> HttpResponse:
         now = timezone.now()
+        cutoff = ended_at(obj, now) if obj.revoked_at is None else None
         context |= {
+            "subtitle": name_of(obj),
+            "crumbs_are_list": CRUMBS_ARE_LIST,
             "media": context["media"] + STYLES,
             "buttons": list(self._buttons(request, obj, now)),
             "summary": self._summary(request, obj, now),
-            "timeline": timeline_of(self.admin_site, request, lines=LINES, session=obj.pk),
+            "timeline": timeline_of(
+                self.admin_site, request, lines=LINES, cutoff=cutoff, session=obj.pk
+            ),
         }
         return super().render_change_form(request, context, add, change, form_url, obj)
 
@@ -75,6 +83,7 @@ class SessionPageAdmin(EndingPages, DeletingAdmin):
             device=device_cell(session),
             client=describe(session.user_agent) if session.device_name else "",
             signed_in=time_cell(session.created_at),
+            method=str(sign_in_method(session.auth_method)),
             last_used=time_cell(session.rotated_at),
             status=status_text(session, now),
             look=_look(session, now),

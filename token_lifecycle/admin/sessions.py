@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
+from ..client_names import sign_in_method
 from ..models import Session
-from .columns import device_cell, status_text
+from .columns import device_cell, end_text, ended_at, status_text, time_cell, user_of
 from .everybody import EndingEverybodyAdmin
 from .filters import ORDERS, SignedInFilter, StatusFilter
 from .session_page import SessionPageAdmin
@@ -24,7 +25,7 @@ class SessionAdmin(EndingEverybodyAdmin, SessionPageAdmin):
     """Who is signed in, from where, and until when."""
 
     list_display = (
-        "user",
+        "who",
         "device",
         "ip_address",
         "status",
@@ -32,7 +33,7 @@ class SessionAdmin(EndingEverybodyAdmin, SessionPageAdmin):
         "rotated_at",
         "expires_at",
     )
-    list_display_links = ("user", "device")
+    list_display_links = ("who", "device")
     # Not by last use: every refresh writes it, and so it has no index.
     list_filter = (
         StatusFilter,
@@ -49,8 +50,8 @@ class SessionAdmin(EndingEverybodyAdmin, SessionPageAdmin):
             gettext_lazy("Client"),
             {
                 "fields": (
-                    "user",
-                    ("device_name", "ip_address", "auth_method"),
+                    "who",
+                    ("device_name", "ip_address", "method"),
                     "user_agent",
                 )
             },
@@ -62,13 +63,34 @@ class SessionAdmin(EndingEverybodyAdmin, SessionPageAdmin):
                     "status",
                     ("created_at", "rotated_at", "generation"),
                     ("idle_expires_at", "expires_at"),
-                    ("revoked_at", "revocation_reason"),
+                    ("ended", "why"),
                     "id",
                 )
             },
         ),
     )
-    readonly_fields = ("id", "status")
+    readonly_fields = ("id", "who", "method", "status", "ended", "why")
+
+    def shown(self, request: HttpRequest) -> list[str]:
+        behind = ["user", "auth_method", "revoked_at", "revocation_reason"]
+        return [*super().shown(request), *behind]
+
+    @admin.display(description=gettext_lazy("user"))
+    def who(self, session: Session) -> str:
+        return user_of(session)
+
+    @admin.display(description=gettext_lazy("signed in by"))
+    def method(self, session: Session) -> str:
+        return str(sign_in_method(session.auth_method)) or self.get_empty_value_display()
+
+    @admin.display(description=gettext_lazy("ended"))
+    def ended(self, session: Session) -> str:
+        at = ended_at(session, timezone.now())
+        return time_cell(at) if at else self.get_empty_value_display()
+
+    @admin.display(description=gettext_lazy("reason"))
+    def why(self, session: Session) -> str:
+        return end_text(session, timezone.now()) or self.get_empty_value_display()
 
     @admin.display(description=gettext_lazy("device"))
     def device(self, session: Session) -> SafeString:

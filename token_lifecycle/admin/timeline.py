@@ -72,9 +72,17 @@ class Timeline:
 
 
 def timeline_of(
-    site: AdminSite, request: HttpRequest, *, lines: int, **about: Any
+    site: AdminSite,
+    request: HttpRequest,
+    *,
+    lines: int,
+    cutoff: datetime | None = None,
+    **about: Any,
 ) -> Timeline | None:
-    """The newest ``lines`` about a session or a user; None for whoever may not read the trail."""
+    """The newest ``lines`` about a session or a user; None for whoever may not read the trail.
+
+    ``cutoff`` is when everybody was signed out, where no event of its own tells of that end.
+    """
     if not site.is_registered(SessionEvent):
         return None
     trail = site.get_model_admin(SessionEvent)
@@ -82,7 +90,10 @@ def timeline_of(
         return None
     events = trail.get_queryset(request).filter(**about).select_related("actor")
     newest = list(events.order_by("-created_at", "-pk")[: EVENTS_READ + 1])
-    folded = _folded(reversed(newest[:EVENTS_READ]))
+    happened = newest[:EVENTS_READ][::-1]
+    if cutoff is not None:
+        happened.append(SessionEvent(kind=EventKind.EVERYBODY_ENDED, created_at=cutoff))
+    folded = _folded(happened)
     is_whole = len(newest) <= EVENTS_READ and len(folded) <= lines
     return Timeline(
         entries=list(_entries(site, folded[-lines:])),
@@ -163,7 +174,7 @@ def _mark(event: SessionEvent) -> Mark:
             return Mark.ALARM
         case EventKind.REVOKED if event.reason == RevocationReason.REUSE_DETECTED:
             return Mark.ALARM
-        case EventKind.REVOKED:
+        case EventKind.REVOKED | EventKind.EVERYBODY_ENDED:
             return Mark.END
         case _:
             return Mark.NOTE
