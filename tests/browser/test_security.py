@@ -23,7 +23,7 @@ def test_the_token_is_never_stored_nor_logged_nor_in_a_url(profile):
     stored = first.page.evaluate(
         "() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])"
     )
-    assert "tl:gen" in stored
+    assert "tl:/auth/:gen" in stored
     for place in [stored, *profile.urls, *profile.console]:
         assert not any(token in place for token in tokens)
         assert "eyJ" not in place
@@ -40,6 +40,35 @@ def test_another_site_never_gets_the_bearer(profile):
         assert not entry["bearer"]
         assert not entry["csrf"]
     assert profile.server.refreshes() == 0
+
+
+def test_a_base_leads_neither_the_bearer_nor_the_endpoints_astray(profile):
+    tab = profile.signed_in()
+    foreign = profile.server.foreign
+    tab.run(
+        """
+        const base = document.createElement('base');
+        base.href = argument;
+        document.head.append(base);
+        await new Promise((loaded) => {
+          const script = document.createElement('script');
+          script.src = `${location.origin}/node_modules/axios/dist/axios.min.js`;
+          script.onload = loaded;
+          document.head.append(script);
+        });
+        const instance = axios.create({ baseURL: '/api/' });
+        auth.axios(instance);
+        await instance.get('echo/').catch(() => {});
+        await auth.fetch('/api/echo/').catch(() => {});
+        await auth.refresh();
+        """,
+        f"{foreign}/",
+    )
+    echoes = profile.server.requests("/api/echo/")
+    assert [entry["host"] for entry in echoes] == [foreign.partition("//")[2]] * 2
+    assert not any(entry["bearer"] or entry["csrf"] for entry in echoes)
+    (refresh,) = profile.server.requests("/auth/refresh/")
+    assert refresh["host"] == profile.server.origin.partition("//")[2]
 
 
 def test_an_api_on_another_origin_is_signed_in_when_named(profile):

@@ -43,6 +43,7 @@ export async function login(form: FormData): Promise<void> {
     headers: { 'Content-Type': 'application/json' },
     method: 'POST',
   });
+  await auth.fetch('/api/items', new Request('/api/items'));
   if (answer.ok) auth.setToken(await answer.json());
   auth.setToken('a.b.c');
 }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import axios from 'axios';
 import createClient from 'openapi-fetch';
 
+import { AuthError } from '../../token_lifecycle/static/token_lifecycle/client.js';
 import { json, ORIGIN, World } from './world.mjs';
 
 const REFRESH = '/auth/refresh/';
@@ -81,8 +82,8 @@ describe('axios', () => {
     const { auth } = world.signedIn();
     const client = instance();
     auth.axios(client);
-    world.routes['/api/notes/'] = () => json(401, { code: 'other' });
-    await assert.rejects(client.get('notes/'), (error) => error.response.data.code === 'other');
+    world.routes['/api/notes/'] = () => json(401, { detail: 'no' });
+    await assert.rejects(client.get('notes/'), (error) => error.response.data.detail === 'no');
     assert.equal(world.refreshed, 1);
   });
 
@@ -129,6 +130,80 @@ describe('axios', () => {
     assert.equal(world.requests[0].headers['x-csrftoken'], undefined);
   });
 
+  it('hears of the session in its own words', async () => {
+    for (const [status, word, code] of [
+      [401, 'session_expired', 'rejected'],
+      [503, 'unavailable', 'unavailable'],
+    ]) {
+      world.cookies.set('tl_hint', '1');
+      world.routes[REFRESH] = () => json(status, { code: word }, { 'Retry-After': '60' });
+      const { auth } = world.tab();
+      const client = instance();
+      auth.axios(client);
+      await assert.rejects(client.get('notes/'), (error) => error instanceof AuthError && error.code === code);
+    }
+  });
+
+  it('is sent with a new CSRF token where the old one was refused', async () => {
+    const { auth } = world.signedIn();
+    const client = instance();
+    auth.axios(client);
+    world.routes['/api/notes/'] = (request) =>
+      request.headers.get('X-CSRFToken') === 'fresh' ? json(200, {}) : json(403, { code: 'csrf_failed' });
+    assert.equal((await client.post('notes/', {})).status, 200);
+  });
+
+  it('sends a wrong one-time code once, whatever becomes of the answer', async () => {
+    const { auth } = world.signedIn();
+    const client = instance({ responseType: 'text', transformResponse: [(data) => data] });
+    auth.axios(client);
+    world.routes['/api/otp/'] = () => json(401, { code: 'otp_invalid' });
+    await assert.rejects(client.post('otp/', {}));
+    assert.equal(world.requests.length, 1);
+  });
+
+  it('goes by the address the browser will use, wherever a <base> points', async () => {
+    const { auth } = world.signedIn();
+    document.baseURI = 'https://elsewhere.example/';
+    world.routes['https://elsewhere.example'] = () => json(200, {});
+    const client = instance({ baseURL: '/api/' });
+    client.defaults.adapter = async (config) => {
+      const url = new URL(axios.getUri(config), document.baseURI);
+      await world.serve(new Request(url, { headers: { ...config.headers } }));
+      return { config, data: '', headers: {}, status: 200 };
+    };
+    auth.axios(client);
+    await client.get('notes/');
+    assert.equal(world.requests[0].headers.authorization, undefined);
+  });
+
+  /** Redirected by the browser, which tells by the address of the answer. */
+  const redirected = (to) => async (config) => {
+    const url = axios.getUri(config);
+    await world.serve(new Request(url, { method: config.method, headers: { ...config.headers } }));
+    const answer = { config, data: '{}', headers: {}, request: { responseURL: to }, status: 401 };
+    throw new axios.AxiosError('refused', 'ERR_BAD_REQUEST', config, null, answer);
+  };
+
+  it('does not repeat what was carried out and then redirected', async () => {
+    const { auth } = world.signedIn();
+    const client = instance({ adapter: redirected(`${ORIGIN}/api/notes/8/`) });
+    auth.axios(client);
+    await assert.rejects(client.post('notes/', {}), (error) => error.response.status === 401);
+    assert.equal(world.count('/api/notes/'), 1);
+    assert.equal(world.refreshed, 1, 'the next one has a new token');
+    await assert.rejects(client.get('notes/'));
+    assert.equal(world.count('/api/notes/'), 3, 'reading twice does no harm');
+  });
+
+  it('does not take the 401 of another origin for its own', async () => {
+    const { auth } = world.signedIn();
+    const client = instance({ adapter: redirected('https://elsewhere.example/') });
+    auth.axios(client);
+    await assert.rejects(client.get('notes/'), (error) => error.response.status === 401);
+    assert.equal(world.refreshed, 0);
+  });
+
   it('is left as it was after eject', async () => {
     const { auth } = world.signedIn();
     const client = instance();
@@ -160,10 +235,10 @@ describe('openapi-fetch', () => {
     it(`gives a second refusal to the caller: ${way}`, async () => {
       const { auth } = world.signedIn();
       const client = make(auth);
-      world.routes['/api/notes/'] = () => json(401, { code: 'other' });
+      world.routes['/api/notes/'] = () => json(401, { detail: 'no' });
       const { error, response } = await client.GET('/api/notes/');
       assert.equal(response.status, 401);
-      assert.equal(error.code, 'other');
+      assert.equal(error.detail, 'no');
       assert.equal(world.refreshed, 1);
     });
   }

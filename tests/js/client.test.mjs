@@ -20,10 +20,17 @@ beforeEach(() => {
 
 afterEach(() => {
   mock.timers.reset();
+  mock.restoreAll();
   world.close();
 });
 
 const rejected = (code) => (error) => error instanceof AuthError && error.code === code;
+/** The clock that nobody can set is that many seconds ahead. */
+const passes = (seconds) => {
+  mock.restoreAll();
+  const now = performance.now() + 1000 * seconds;
+  mock.method(performance, 'now', () => now);
+};
 const times = (n, make) => Promise.all(Array.from({ length: n }, make));
 const statuses = (answers) => answers.map(({ status }) => status);
 
@@ -55,21 +62,33 @@ describe('a request', () => {
 
   it('that is refused again goes to the caller, and nobody is signed out', async () => {
     const { auth, left } = world.signedIn();
-    world.routes['/api/notes/'] = () => json(401, { code: 'of another kind' });
+    world.routes['/api/notes/'] = () => json(401, { detail: 'always' });
     const answer = await auth.fetch(API);
-    assert.deepEqual(await answer.json(), { code: 'of another kind' });
+    assert.deepEqual(await answer.json(), { detail: 'always' });
     assert.equal(world.refreshed, 1);
     assert.equal(auth.state, 'authenticated');
     assert.deepEqual(left, []);
   });
 
-  it('is not refreshed for wrong credentials', async () => {
-    const { auth } = world.signedIn();
-    world.routes['/auth/obtain/'] = () => json(401, { code: 'invalid_credentials' });
-    const answer = await auth.fetch(`${ORIGIN}/auth/obtain/`, { method: 'POST', body: '{}' });
-    assert.equal(answer.status, 401);
-    assert.equal(world.refreshed, 0);
-  });
+  for (const code of ['invalid_credentials', 'otp_invalid', 'moon']) {
+    it(`is sent once, and nothing refreshed, where a 401 is about something else: ${code}`, async () => {
+      const { auth } = world.signedIn();
+      world.routes['/api/otp/'] = () => json(401, { code });
+      const answer = await auth.fetch(`${ORIGIN}/api/otp/`, { method: 'POST', body: '{}' });
+      assert.deepEqual(await answer.json(), { code });
+      assert.equal(world.requests.length, 1);
+    });
+  }
+
+  for (const code of ['token_expired', 'token_invalid', 'token_not_valid', 'session_revoked', 'user_inactive']) {
+    it(`is cured where the token was refused: ${code}`, async () => {
+      const { auth } = world.signedIn();
+      world.routes['/api/notes/'] = (request) =>
+        world.accepts(request) ? json(200, {}) : json(401, { code });
+      world.expire();
+      assert.equal((await auth.fetch(API)).status, 200);
+    });
+  }
 
   it('is judged by isAuthFailure', async () => {
     const { auth } = world.signedIn({ isAuthFailure: ({ status }) => status === 419 });
@@ -117,8 +136,21 @@ describe('a request', () => {
     assert.equal((await auth.fetch(API, { ...init, body: stream() })).status, 200);
     assert.equal(world.refreshed, 1);
     world.expire();
+    const sent = world.count('/api/notes/');
     assert.equal((await auth.fetch(API, { ...init, body: stream() })).status, 401);
-    assert.equal(world.refreshed, 1);
+    assert.equal(world.count('/api/notes/'), sent + 1);
+    assert.equal(world.refreshed, 2, 'the next one has a token that is good');
+    assert.equal((await auth.fetch(API, { ...init, body: stream() })).status, 200);
+  });
+
+  it('takes a Request or null for its second argument, as fetch does', async () => {
+    const { auth } = world.signedIn();
+    const init = new Request(API, { method: 'PUT', body: 'b', headers: { 'X-Kept': 'yes' } });
+    assert.equal((await auth.fetch(API, init)).status, 200);
+    assert.equal(world.requests[0].method, 'PUT');
+    assert.equal(world.requests[0].body, 'b');
+    assert.equal(world.requests[0].headers['x-kept'], 'yes');
+    assert.equal((await auth.fetch(API, null)).status, 200);
   });
 
   it('to another origin is left alone', async () => {
@@ -340,11 +372,11 @@ describe('the life of a token', () => {
     const { events } = world.signedIn();
     await delay(15);
     document.hidden = true;
-    document.dispatchEvent(new Event('visibilitychange'));
+    window.dispatchEvent(new Event('visibilitychange'));
     await delay(15);
     assert.equal(world.refreshed, 0);
     document.hidden = false;
-    document.dispatchEvent(new Event('visibilitychange'));
+    window.dispatchEvent(new Event('visibilitychange'));
     await until(() => events.length, 'the refresh');
     assert.equal(world.refreshed, 1);
   });
@@ -381,6 +413,8 @@ describe('a refresh', () => {
     'an error of the server': () => json(500, {}),
     'a page in place of an answer': () => new Response('<html>', { status: 200 }),
     'a firewall': () => new Response('<html>', { status: 403 }),
+    'a proxy that wants a sign-in of its own': () => new Response('<html>', { status: 401 }),
+    'a 401 that gives no reason': () => json(401, { detail: 'no' }),
     'a wrong address': () => json(404, { detail: 'Not found.' }),
     'a body of null': () => json(502, null),
   })) {
@@ -432,9 +466,53 @@ describe('a refresh', () => {
     const count = world.count(REFRESH);
     assert.equal((await auth.fetch(API)).status, 401);
     assert.equal(world.count(REFRESH), count + 1);
-    mock.timers.enable({ apis: ['Date'], now: Date.now() + 20_000 });
+    passes(20);
     await assert.rejects(auth.refresh(), rejected('unavailable'));
     assert.equal(world.count(REFRESH), count + 1, 'not even after the usual pause');
+    passes(31);
+    await assert.rejects(auth.refresh(), rejected('unavailable'));
+    assert.equal(world.count(REFRESH), count + 2);
+  });
+
+  it('waits five minutes at most, whatever Retry-After says, and by no clock that can be set', async () => {
+    const { auth } = world.signedIn();
+    world.routes[REFRESH] = () => json(503, {}, { 'Retry-After': '86400' });
+    await assert.rejects(auth.refresh(), rejected('unavailable'));
+    delete world.routes[REFRESH];
+    mock.timers.enable({ apis: ['Date'], now: Date.now() - 3_600_000 });
+    passes(299);
+    await assert.rejects(auth.refresh(), rejected('unavailable'));
+    passes(301);
+    assert.ok(await auth.refresh());
+  });
+
+  it('is possible at once after somebody has signed in', async () => {
+    const { auth, events } = world.signedIn();
+    world.routes[REFRESH] = () => json(503, {}, { 'Retry-After': '60' });
+    await assert.rejects(auth.refresh(), rejected('unavailable'));
+    delete world.routes[REFRESH];
+    auth.setToken(world.mint());
+    world.expire();
+    assert.equal((await auth.fetch(API)).status, 200);
+    assert.deepEqual(events.map(({ type }) => type), ['offline', 'online', 'login', 'refreshed']);
+  });
+
+  it('under way for an older token does not stand in for one for the newest', async () => {
+    const [first, second] = [world.signedIn(), world.tab()];
+    await second.auth.bootstrap();
+    let answer;
+    world.routes[REFRESH] = () => new Promise((resolve) => { answer = resolve; });
+    const older = second.auth.refresh();
+    await until(() => answer);
+    first.auth.setToken(world.mint());
+    await until(() => second.events.length === 2, 'the sign-in');
+    world.expire();
+    const asked = second.auth.fetch(API);
+    await until(() => world.count('/api/notes/') === 1);
+    delete world.routes[REFRESH];
+    answer(json(200, { access: jwt({ serial: -1 }), expires_in: 900 }));
+    await older;
+    assert.equal((await asked).status, 200);
   });
 
   for (const [code, reason] of Object.entries({
@@ -474,9 +552,9 @@ describe('a refresh', () => {
     await assert.rejects(auth.refresh(), rejected('rejected'));
   });
 
-  it('refused with 401 by a server of few words ends the session too', async () => {
+  it('refused with 401 for a reason that is not known yet ends the session too', async () => {
     const { auth, left } = world.signedIn();
-    world.routes[REFRESH] = () => json(401, { detail: 'no' });
+    world.routes[REFRESH] = () => json(401, { code: 'moon' });
     await assert.rejects(auth.refresh(), rejected('rejected'));
     assert.deepEqual(left, ['expired']);
   });
@@ -528,7 +606,7 @@ describe('a refresh', () => {
     assert.equal(headers['content-type'], 'application/json');
     assert.equal(headers['x-csrftoken'], 'c5rf');
     assert.equal(headers.authorization, undefined);
-    assert.deepEqual([...world.storage], [['tl:gen', '2']]);
+    assert.deepEqual([...world.storage], [['tl:/auth/:gen', '2']]);
   });
 
   it('under way during a sign-out does not bring the session back', async () => {
@@ -562,7 +640,7 @@ describe('a refresh', () => {
     const seen = [];
     auth.subscribe(({ type }) => seen.push([type, navigator.locks.held]));
     await auth.refresh();
-    world.routes[REFRESH] = () => json(401, {});
+    world.routes[REFRESH] = () => json(401, { code: 'session_expired' });
     await assert.rejects(auth.refresh(), rejected('rejected'));
     assert.deepEqual(seen, [['refreshed', false], ['logout', false]]);
   });
@@ -614,9 +692,9 @@ describe('several tabs', () => {
     const { auth } = world.signedIn();
     await auth.refresh();
     const token = await auth.getToken();
-    const stranger = new BroadcastChannel('tl');
+    const stranger = new BroadcastChannel('tl:/auth/');
     stranger.postMessage({ n: 1, type: 'refreshed', token: jwt() });
-    stranger.postMessage({ n: 2, type: 'logout', reason: 'user' });
+    stranger.postMessage({ n: 1, type: 'logout', reason: 'user' });
     await delay(10);
     assert.equal(await auth.getToken(), token);
     stranger.close();
@@ -663,7 +741,7 @@ describe('several tabs', () => {
     second.events.length = 0;
     await first.auth.logout();
     await until(() => second.left.length, 'the sign-out');
-    world.tell('tl:out');
+    world.tell('tl:/auth/:out');
     assert.deepEqual(first.left, ['user']);
     assert.deepEqual(second.left, ['remote']);
     assert.deepEqual(second.events, [{ type: 'logout', reason: 'remote', remote: true }]);
@@ -675,7 +753,7 @@ describe('several tabs', () => {
     const [first, second] = [world.signedIn(), world.signedIn()];
     world.routes[REFRESH] = () => json(401, { code: 'token_reused' });
     await assert.rejects(first.auth.refresh(), rejected('rejected'));
-    world.tell('tl:out');
+    world.tell('tl:/auth/:out');
     assert.deepEqual(second.left, ['reuse_detected']);
   });
 
@@ -685,7 +763,7 @@ describe('several tabs', () => {
     await first.auth.logout();
     first.auth.setToken(world.mint());
     await until(() => second.events.length === 3, 'the sign-out and the sign-in');
-    world.tell('tl:out');
+    world.tell('tl:/auth/:out');
     window.dispatchEvent(new Event('pageshow'));
     assert.deepEqual(second.left, ['remote']);
     assert.equal(second.auth.state, 'authenticated');
@@ -797,7 +875,7 @@ describe('signing out', () => {
   it('never offers a host as the way back', async () => {
     location.pathname = '//evil.example/x';
     const { auth } = world.signedIn({ loginUrl: '/login/?theme=dark' });
-    world.routes[REFRESH] = () => json(401, {});
+    world.routes[REFRESH] = () => json(401, { code: 'session_expired' });
     await assert.rejects(auth.refresh(), rejected('rejected'));
     assert.deepEqual(world.visited, [
       `${ORIGIN}/login/?theme=dark&next=%2Fevil.example%2Fx%3Ftab%3D2`,
@@ -815,7 +893,7 @@ describe('the object', () => {
     auth.dispose();
     assert.equal(world.channels.size, 1);
     await other.auth.logout();
-    world.tell('tl:out');
+    world.tell('tl:/auth/:out');
     window.dispatchEvent(new Event('online'));
     await delay(10);
     assert.deepEqual(events, []);

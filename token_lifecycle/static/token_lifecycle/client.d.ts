@@ -31,7 +31,10 @@ export interface AuthOptions {
   loginUrl?: string | null;
   /** The only origins that are ever sent the access token. Default: the page's own. */
   origins?: readonly string[];
-  /** Separates two apps of one origin. Names the lock, the channel, the storage keys. Default `tl`. */
+  /**
+   * Separates two sign-ins of one origin. Names the lock, the channel, the storage keys. Default:
+   * `tl:` and where `refreshUrl` is mounted, such as `tl:/auth/`.
+   */
   namespace?: string;
   /**
    * Seconds before its expiry from which a token is renewed before it is used; at most a quarter of
@@ -64,8 +67,8 @@ export interface AuthOptions {
   hintCookie?: string | null;
   /**
    * Whether an answer means that the access token was refused. Clone it before reading its body.
-   * With axios it is asked about errors only. Default: a 401 whose `code` is not
-   * `invalid_credentials`.
+   * With axios it is asked about errors only. Default: a 401 whose `code` is one of those of the
+   * access token (`token_expired`, `session_revoked` …), or that has none.
    */
   isAuthFailure?: (response: Response) => boolean | Promise<boolean>;
   /**
@@ -73,7 +76,7 @@ export interface AuthOptions {
    * when a request requires a session and there is none. Return true to keep the page from going to
    * `loginUrl`.
    */
-  onLogout?: (reason: LogoutReason) => void | true;
+  onLogout?: (reason: LogoutReason) => unknown;
   /** Sends the requests. Default: the global `fetch`. */
   fetch?: typeof fetch;
 }
@@ -141,7 +144,7 @@ export interface Auth {
    * @throws AuthError before anything is sent: `rejected` when the session turns out to have ended,
    * `unavailable` when a page that has just loaded cannot find out whether somebody is signed in
    */
-  fetch(input: RequestInfo | URL, init?: AuthRequestInit): Promise<Response>;
+  fetch(input: RequestInfo | URL, init?: AuthRequestInit | Request | null): Promise<Response>;
   /**
    * The same for an axios instance. Interceptors run once per request, replayed or not.
    * @returns a function that takes it off again
@@ -173,7 +176,8 @@ export interface Auth {
   refresh(): Promise<string>;
   /**
    * End the session on the server, then in all tabs.
-   * @throws AuthError `unavailable`: the server could not be told, and nobody was signed out
+   * @throws AuthError `unavailable`: the server could not be told, and nobody was signed out;
+   * `rejected`: with `everywhere`, the server takes us for nobody, and the other sessions live on
    */
   logout(options?: {
     /** End all sessions of the user, on all devices. */

@@ -1,4 +1,4 @@
-/*! token_lifecycle, MIT */
+/*! MIT */
 
 /*
  * Keeps a browser signed in while access tokens come and go. The access token lives in memory, the
@@ -20,11 +20,16 @@ const BACKOFF = 200;
 const LONGEST_WAIT = 2000;
 /** How long an unreachable server is left alone at least. */
 const COOLDOWN = 5000;
-/** setTimeout fires at once beyond this. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** However long a server, or a proxy, asks to be left alone. */
+const LONGEST_PAUSE = 300000;
+/** How often a proactive client looks at the time: one long timer would be late after sleep. */
+const TICK = 1000;
 
-const SAFE_METHOD = /^(get|head|options|trace)$/i;
-/** The codes with which the server refuses a refresh token, and those that mean it was revoked. */
+/** An empty JSON object, for an endpoint that needs no more than its cookie. */
+const POST = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' };
+
+const SAFE_METHOD = /^(get|head|options)$/i; // no page can send a TRACE
+/** The codes with which the server refuses a token, and those that mean that it was revoked. */
 const REFUSED = /^(token_|session_|user_inactive|password_changed)/;
 const REVOKED = /revoked|inactive|changed/;
 
@@ -42,78 +47,74 @@ export function readConfig(id = 'token-lifecycle-config') {
 
 const ignore = () => {};
 
-/** For catch(): lets an error with this code pass, and no other. */
-const unless = (code) => (error) => {
-  if (error.code !== code) throw error;
+/** For catch(): lets an error with one of these codes pass, and no other. */
+const unless = (...codes) => (error) => {
+  if (!codes.includes(error.code)) throw error;
 };
 
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-const originOf = (url) => new URL(url, globalThis.location?.href).origin;
+/** Whatever <base> the page has: an address of ours must not follow one that was injected. */
+const resolve = (url, base = globalThis.location?.href) => new URL(url, base);
 
-function cookie(name) {
+const cookie = (name) => {
   return `; ${document.cookie}`.split(`; ${name}=`)[1]?.split(';')[0];
-}
+};
 
 /** Read `key`, or write it. Where storage is blocked the tabs go by what they hear of each other. */
-function stored(key, value) {
+const stored = (key, value) => {
   try {
     if (value) localStorage.setItem(key, value);
     return localStorage.getItem(key);
-  } catch {
-    return null;
-  }
-}
+  } catch {} // nothing is stored
+};
 
 /** The body as an object, whatever it is: no answer at all, or a proxy's error page. */
-async function bodyOf(response) {
+const bodyOf = async (response) => {
   try {
     return (await response.clone().json()) ?? {};
   } catch {
     return {};
   }
-}
-
-async function refusedBearer(response) {
-  return response.status === 401 && (await bodyOf(response)).code !== 'invalid_credentials';
-}
+};
 
 /** The claims of a token, or null where it is not a JWT. */
-function decode(token) {
+const decode = (token) => {
   try {
     // Plain ASCII: the server escapes everything else in its JSON.
     return JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')));
   } catch {
     return null;
   }
-}
+};
 
 /** Wait for `promise` as long as `signal` allows. Giving up leaves the shared work alone. */
-function abortable(promise, signal) {
-  const aborted = new Promise((_, reject) => {
+const abortable = (promise, signal) => {
+  return new Promise((done, reject) => {
+    promise.then(done, reject);
     signal?.addEventListener('abort', () => reject(signal.reason));
   });
-  return Promise.race([promise, aborted]);
-}
+};
 
 /** Why the refresh endpoint ended the session, or undefined where it did not. */
-function refusal(status, code) {
-  // Without one of our codes a 400 or 403 comes from somebody else on the way (a firewall, a
-  // proxy), and says nothing about the session.
-  if (status !== 401 && !REFUSED.test(code)) return undefined;
+const refusal = (status, code) => {
+  // Without a code a 401, without one of ours a 400 or 403, comes from somebody else on the way
+  // (a firewall, a proxy), and says nothing about the session.
+  if (!code || (status !== 401 && !REFUSED.test(code))) return undefined;
   if (code === 'token_reused') return 'reuse_detected';
   return REVOKED.test(code) ? 'revoked' : 'expired';
-}
+};
 
 export function createAuth(options = {}) {
+  const { refreshUrl = '/auth/refresh/' } = options;
+  const mount = refreshUrl.replace(/refresh\/$/, '');
   const {
-    refreshUrl = '/auth/refresh/',
-    logoutUrl = refreshUrl.replace(/refresh\/$/, 'logout/'),
-    logoutAllUrl = refreshUrl.replace(/refresh\/$/, 'logout-all/'),
-    csrfUrl = refreshUrl.replace(/refresh\/$/, 'csrf/'),
+    logoutUrl = `${mount}logout/`,
+    logoutAllUrl = `${mount}logout-all/`,
+    csrfUrl = `${mount}csrf/`,
     loginUrl,
     origins = [globalThis.location?.origin],
-    namespace = 'tl',
+    namespace = `tl:${mount}`,
     leeway = 30,
     proactive = false,
     share = true,
@@ -122,7 +123,9 @@ export function createAuth(options = {}) {
     retries = 2,
     csrf = { cookie: 'csrftoken', header: 'X-CSRFToken' },
     hintCookie = 'tl_hint',
-    isAuthFailure = refusedBearer,
+    // A 401 with a code of another kind is about something else: a password, a one-time code.
+    isAuthFailure = async (response) =>
+      response.status === 401 && REFUSED.test((await bodyOf(response)).code ?? 'token_'),
     onLogout = ignore,
     // Looked up at each call, so that what wraps the global later is honoured.
     fetch: send = (...args) => globalThis.fetch(...args),
@@ -135,7 +138,8 @@ export function createAuth(options = {}) {
 
   /** What this tab knows: a token, or a sign-out, and its number. Handed to other tabs as it is. */
   let held = { n: 0 };
-  let state = 'unknown';
+  /** Whether this page has found out if somebody is signed in. */
+  let known = false;
   let channel;
   /** The refresh under way, shared by all who need it. */
   let flight;
@@ -143,27 +147,38 @@ export function createAuth(options = {}) {
   let verdict;
   /** Called when something newer has been taken over. */
   let arrived = ignore;
+  /** By performance.now(), which nobody sets back. */
   let notBefore = 0;
   let offline = false;
   let leaving = false;
+  /** Why the session ended, while nobody who minds has heard of it. */
+  let owed;
   let timer;
 
   // --- What the tab holds, and how it is shared ------------------------------------------------
 
-  const counter = () => Math.max(held.n, stored(counterKey));
+  /** The highest number so far. A page may have cleared the storage, or filled it with nonsense. */
+  const counter = () => {
+    const n = stored(counterKey) >>> 0;
+    if (n < held.n) stored(counterKey, held.n);
+    return Math.max(n, held.n);
+  };
 
-  /** Move to `next` if it is newer than what we hold. */
-  function take(next) {
-    if (!(next.n > held.n)) return false;
+  /**
+   * Move to `next` if it is newer than what we hold. Two tabs can take the same number where their
+   * storage is not in step yet; then the sign-out counts.
+   */
+  const take = (next) => {
+    if (!(next.n > held.n - !next.token)) return false;
     held = next;
-    state = next.token ? 'authenticated' : 'anonymous';
-    schedule(next.stale);
+    owed = '';
+    known = true;
     arrived();
     return true;
-  }
+  };
 
   /** Number what this tab has learned, move to it, and let the other tabs know. */
-  function publish(news) {
+  const publish = (news) => {
     const next = { ...news, n: counter() + 1 };
     stored(counterKey, next.n);
     take(next);
@@ -171,58 +186,64 @@ export function createAuth(options = {}) {
     // Also reaches tabs without BroadcastChannel, and those that were asleep.
     if (!next.token) stored(logoutKey, `${next.n} ${next.reason}`);
     return next;
-  }
+  };
 
-  function receive(news) {
-    const { token, reason } = news;
-    const concerned = token || state === 'authenticated'; // a visitor has nothing to leave
-    if (token) setOffline(false);
+  const receive = (news) => {
+    const reason = news.reason === 'user' ? 'remote' : news.reason;
+    const concerned = news.token || held.token; // a visitor has nothing to leave
     if (take(news) && concerned) {
-      announce({ ...news, reason: reason === 'user' ? 'remote' : reason, remote: true });
+      announce({ ...news, reason, remote: true });
+      if (!news.token) leave(reason);
     }
-  }
+  };
 
   /** Another tab asks for something newer than number `n`; 0 is a page that has just loaded. */
-  function answer(n) {
+  const answer = (n) => {
     // A new page may know better than we do that somebody has signed in since.
     const useful = held.token ? share && !due() : n;
     if (held.n > n && useful) channel.postMessage(held);
-  }
+  };
 
   /** Wait until another tab hands over something newer than `n`, but not for long. */
-  async function ask(n, patience) {
+  const ask = async (n, patience) => {
     if (!share || !channel) return;
     channel.postMessage({ ask: n });
-    const handover = new Promise((resolve) => {
-      arrived = resolve;
+    await new Promise((done) => {
+      arrived = done;
+      setTimeout(done, patience);
     });
-    await Promise.race([handover, sleep(patience)]);
-    arrived = ignore;
-  }
+  };
 
-  function announce({ type, reason, remote = false }, quiet = false) {
+  const announce = ({ type, reason, remote = false }) => {
+    if (type !== 'offline') setOffline(false); // all other news came from the server
     // A listener that throws must not keep the others from hearing.
     for (const listener of listeners) queueMicrotask(() => listener({ type, reason, remote }));
-    if (type === 'logout' && !quiet) leave(reason);
-  }
+  };
 
-  function setOffline(value) {
-    if (value !== offline) announce({ type: value ? 'offline' : 'online' });
+  const setOffline = (value) => {
+    notBefore = 0;
+    if (value === offline) return;
     offline = value;
-  }
+    announce({ type: value ? 'offline' : 'online' });
+  };
 
   /** To the login page, with the way back as a path: never a host, never the fragment. */
-  function leave(reason) {
-    if (onLogout(reason) === true || !loginUrl) return;
+  const leave = (reason) => {
+    try {
+      if (onLogout(reason) === true) return;
+    } catch (error) {
+      queueMicrotask(() => { throw error; }); // reported, and no reason to stay
+    }
+    if (!loginUrl) return;
     const { origin, pathname, search } = location;
-    const target = new URL(loginUrl, origin);
+    const target = resolve(loginUrl);
     if (target.origin + target.pathname === origin + pathname) return; // we are there
-    if (reason !== 'user' && reason !== 'remote') {
+    if (!/user|remote/.test(reason)) {
       // Two leading slashes would be read as a host.
       target.searchParams.set('next', pathname.replace(/^\/+/, '/') + search);
     }
     location.assign(target);
-  }
+  };
 
   // --- Time ------------------------------------------------------------------------------------
 
@@ -230,119 +251,108 @@ export function createAuth(options = {}) {
    * A token as the tabs keep it. Its life is counted from the moment it was asked for, so the
    * server's clock and ours need not agree. The times are NaN where the life is not known.
    */
-  function received(type, { access, expires_in }, askedAt) {
+  const received = (type, { access, expires_in }, askedAt) => {
     const claims = decode(access);
     const life = 1000 * (expires_in ?? claims?.exp - claims?.iat);
     const until = askedAt + life;
     // Of a very short life the leeway must not take the whole.
     return { type, token: access, until, stale: until - Math.min(1000 * leeway, life / 4) };
-  }
+  };
 
-  const due = (minTtl = 0) =>
-    Date.now() >= held.stale || held.until - Date.now() < 1000 * minTtl;
-
-  function schedule(at) {
-    clearTimeout(timer);
-    if (!proactive || !at) return;
-    const wait = Math.min(Math.max(at - Date.now(), 1000), LONGEST_TIMER);
-    timer = setTimeout(() => held.token && refresh().catch(ignore), wait);
-  }
+  const due = (minTtl) =>
+    Date.now() >= held.stale || Date.now() > held.until - 1000 * minTtl;
 
   // --- Requests --------------------------------------------------------------------------------
 
   const carry = (headers) => headers.set('Authorization', `Bearer ${held.token}`);
 
   /** Put on the CSRF header, its cookie read at the last moment: signing in replaces it. */
-  async function guard(headers, renew) {
+  const guard = async (headers, renew) => {
     if (renew || !cookie(csrf.cookie)) {
-      await endpoint(csrfUrl).catch(ignore); // without it the server says no, and that is handled
+      await endpoint(csrfUrl, false, {}); // without it the server says no, and that is handled
     }
     const value = cookie(csrf.cookie);
     if (value) headers.set(csrf.header, value);
-  }
+  };
+
+  const ours = (url) => origins.includes(resolve(url).origin);
 
   /**
    * Put on a request what it needs to be believed. Returns the number of the token it carries,
    * null where it is to carry none, and undefined where the request is none of our business.
    */
-  async function equip({ headers, url, method, signal }, auth = true) {
-    const origin = originOf(url);
-    if (csrf && origin === originOf(refreshUrl) && !SAFE_METHOD.test(method)) await guard(headers);
-    if (!origins.includes(origin)) return undefined;
+  const equip = async ({ headers, url, method, signal }, auth = true) => {
+    if (csrf && resolve(url).origin === resolve(refreshUrl).origin && !SAFE_METHOD.test(method)) {
+      await guard(headers);
+    }
+    if (!ours(url)) return undefined;
     if (!auth || headers.has('Authorization')) return null;
-    if (state === 'unknown' || due()) await abortable(current(), signal);
+    if (!known || due()) await abortable(current(), signal);
     if (held.token) carry(headers);
     else if (auth === 'required') {
       leave('expired');
       throw new AuthError('rejected');
     }
     return held.n;
-  }
+  };
 
-  /** Whether a request that carried token `n` deserves to be sent again with a newer one. */
-  async function curable(response, n, signal) {
-    if (n == null || !(await isAuthFailure(response))) return false;
-    if (held.n === n && !held.token) return false; // nobody is signed in: 401 is the answer
-    try {
-      return await abortable(refresh(n), signal);
-    } catch (error) {
-      if (error instanceof AuthError) return false;
-      throw error;
+  /**
+   * Whether to send a request again, with the headers that this has renewed. `from` is the address
+   * that has answered, where a redirect has led to it.
+   */
+  const mended = async (response, { n, once, request } = {}, from) => {
+    if (n === undefined || (from && !ours(from))) return false;
+    const { headers, method, signal } = request;
+    // What was redirected has been carried out. The next request has a new token all the same.
+    const repeatable = !once && (!from || SAFE_METHOD.test(method));
+    if (csrf && response.status === 403 && (await bodyOf(response)).code === 'csrf_failed') {
+      await guard(headers, true);
+      return repeatable;
     }
-  }
-
-  /** Renew a CSRF token that our own endpoints have refused. */
-  async function recovered(response, headers) {
-    if (response.status !== 403 || (await bodyOf(response)).code !== 'csrf_failed') return false;
-    await guard(headers, true);
-    return true;
-  }
+    if (n === null || !(await isAuthFailure(response))) return false;
+    if (held.n === n && !held.token) return false; // nobody is signed in: 401 is the answer
+    const token = await abortable(refresh(n), signal).catch(unless('rejected', 'unavailable'));
+    if (token) carry(headers);
+    return token && repeatable;
+  };
 
   // What was sent and may be sent again, by the options object of the call.
-  const copies = new WeakMap();
+  const calls = new WeakMap();
 
   /** In the shape that openapi-fetch calls. */
   const middleware = {
     async onRequest({ request, options: call }) {
       const n = await equip(request, call.auth);
+      if (n === undefined) return;
       // Copied before it is sent, because a body can be read only once.
-      if (n !== undefined && !call.once) copies.set(call, { n, copy: request.clone() });
+      calls.set(call, { n, once: call.once, request: call.once ? request : request.clone() });
     },
     async onResponse({ response, options: call }) {
-      const { n, copy } = copies.get(call) ?? {};
-      if (!copy) return undefined;
-      if (await curable(response, n, copy.signal)) carry(copy.headers);
-      else if (!(await recovered(response, copy.headers))) return undefined;
+      const sent = calls.get(call);
+      if (!(await mended(response, sent, response.redirected && response.url))) return undefined;
       response.body?.cancel().catch(ignore); // frees its connection
-      return send(copy); // refused once more, it goes to the caller
+      return send(sent.request); // refused once more, it goes to the caller
     },
   };
 
-  async function authFetch(input, { auth, ...init } = {}) {
+  const authFetch = async (input, init) => {
     const request = new Request(input, init);
     // A stream cannot be kept: it is sent with a token that is not stale, and never again.
-    const call = { auth, once: init.body instanceof ReadableStream };
+    const call = { auth: init?.auth, once: init?.body instanceof ReadableStream };
     await middleware.onRequest({ request, options: call });
     const response = await send(request);
     return (await middleware.onResponse({ response, options: call })) ?? response;
-  }
+  };
 
-  /** The endpoints of the session itself: without a bearer, never refreshed, never for long. */
-  const endpoint = (url, init) =>
-    authFetch(url, {
+  /** The endpoints of the session itself: never for long. Undefined where no answer came. */
+  const endpoint = (url, auth = false, init = POST) =>
+    authFetch(resolve(url), {
       ...init,
-      auth: false,
+      auth,
       cache: 'no-store',
       credentials: 'include',
       signal: AbortSignal.timeout(refreshTimeout),
-    });
-
-  const POST = {
-    method: 'POST',
-    credentials: 'include',
-    headers: { 'Content-Type': 'application/json' },
-    body: '{}',
-  };
+    }).catch(ignore);
 
   // --- Refreshing ------------------------------------------------------------------------------
 
@@ -353,14 +363,19 @@ export function createAuth(options = {}) {
    * The retries follow at once. An answer lost on the way can be had again only inside the
    * server's grace period, and after it the same cookie would look stolen.
    */
-  async function exchange(n, waited) {
+  const exchange = async (n, waited) => {
     // Whoever had the lock before us, or moved the counter, has what we need.
     if (held.n === n && (waited || (n && counter() > n))) await ask(n, HANDOVER);
     for (let attempt = 0; held.n === n; attempt += 1) {
       const askedAt = Date.now();
-      verdict = await endpoint(refreshUrl, POST).catch(ignore);
+      const seen = counter();
+      verdict = await endpoint(refreshUrl);
       const body = await bodyOf(verdict);
-      if (held.n !== n) break; // another tab was faster, or somebody signed out meanwhile
+      // Whoever signed in or out meanwhile comes first, also where the message has yet to come.
+      const overtaken = counter() > seen;
+      if (overtaken) await ask(n, HANDOVER);
+      heed(seen);
+      if (held.n !== n) break;
       // Published while we have the lock, so that the next in line need not ask the server.
       if (verdict?.ok && body.access) return publish(received('refreshed', body, askedAt));
 
@@ -368,7 +383,7 @@ export function createAuth(options = {}) {
       const reason = refusal(verdict?.status, body.code);
       // Superseded is this one cookie, not the session: another tab has put a newer one into the
       // jar, or is about to.
-      if (reason && (last || body.code !== 'token_superseded')) {
+      if (reason && !overtaken && (last || body.code !== 'token_superseded')) {
         return publish({ type: 'logout', reason: leaving ? 'user' : reason });
       }
       const wait = 1000 * verdict?.headers.get('Retry-After') || 0;
@@ -376,7 +391,7 @@ export function createAuth(options = {}) {
       await sleep(wait || BACKOFF * 2 ** attempt * (0.5 + Math.random()));
     }
     return {};
-  }
+  };
 
   /**
    * An exchange in one tab at a time.
@@ -386,7 +401,7 @@ export function createAuth(options = {}) {
    * the server's grace period makes harmless. An exchange does not throw: what is caught here is
    * always the lock.
    */
-  function exchangeInTurn(n) {
+  const exchangeInTurn = (n) => {
     const { locks } = navigator; // absent on plain http
     if (!locks) return exchange(n);
     const name = `${namespace}:refresh`;
@@ -395,165 +410,179 @@ export function createAuth(options = {}) {
     return locks
       .request(name, { ifAvailable: true }, (lock) => (lock ? exchange(n) : queue()))
       .catch(() => exchange(n, true));
-  }
+  };
 
-  async function fly(n, quiet) {
-    if (Date.now() < notBefore) throw new AuthError('unavailable');
+  const fly = async (n) => {
+    if (performance.now() < notBefore) throw new AuthError('unavailable');
     verdict = undefined;
-    if (state === 'unknown') await ask(n, FIRST_HANDOVER);
-    const news = held.n === n ? await exchangeInTurn(n) : {};
+    if (!known) await ask(n, FIRST_HANDOVER);
+    const news = await exchangeInTurn(n);
     // Listeners hear of it with the lock released: what they do may take long, or refresh again.
     setOffline(news.type === 'offline');
     if (offline) {
-      notBefore = Date.now() + Math.max(news.wait, COOLDOWN);
-      schedule(notBefore);
+      notBefore = performance.now() + Math.min(Math.max(news.wait, COOLDOWN), LONGEST_PAUSE);
       throw new AuthError('unavailable', verdict);
     }
-    if (news.type) announce(news, quiet);
+    if (news.type) announce(news);
+    owed = news.reason;
     if (!held.token) throw new AuthError('rejected', verdict);
-    return held.token;
-  }
+  };
 
   /**
-   * Something newer than number `n`, by one refresh for all who ask. `quiet` keeps a refusal from
-   * sending the page to the login page.
+   * Something newer than number `n`, by one refresh for all who ask. A refusal sends the page to
+   * the login page as soon as one of them is not `quiet`.
    */
-  async function refresh(n = held.n, quiet = false) {
-    if (held.n === n) {
-      flight ??= fly(n, quiet).finally(() => {
-        flight = null;
-      });
-      return flight;
+  const refresh = async (n = held.n, quiet) => {
+    try {
+      // Again where the flight was for an older token.
+      while (held.n === n) {
+        flight ??= fly(n).finally(() => {
+          flight = null;
+        });
+        await flight;
+      }
+      if (!held.token) throw new AuthError('rejected');
+      return held.token;
+    } finally {
+      if (owed && !quiet) owed = leave(owed);
     }
-    if (!held.token) throw new AuthError('rejected');
-    return held.token;
-  }
+  };
 
   /**
    * The token to send now, or undefined for a visitor who is not signed in. The hint spares mere
    * visitors a refresh on every page.
    */
-  async function current(minTtl, quiet) {
-    if (state === 'unknown') {
+  const current = async (minTtl, quiet) => {
+    if (!known) {
       if (!hintCookie || cookie(hintCookie)) await refresh(held.n, quiet);
-      else state = 'anonymous';
+      else known = true;
     } else if (held.token && due(minTtl)) {
       // The server may still honour what we have; if not, its 401 tells.
       await refresh().catch(unless('unavailable'));
     }
     return held.token;
-  }
+  };
 
   // --- Signing in and out ----------------------------------------------------------------------
 
-  function setToken(news) {
+  const setToken = (news) => {
     const body = news.access ? news : { access: news };
     announce(publish(received('login', body, Date.now())));
-  }
+  };
 
-  async function logout({ everywhere = false } = {}) {
+  const logout = async ({ everywhere } = {}) => {
     // The server is told first. If it cannot be reached nobody has been signed out, and the page
     // can say so; dropping the token alone would look like a sign-out and be none.
     leaving = true;
     try {
-      if (everywhere) await confirmed(authFetch(logoutAllUrl, POST));
-      await confirmed(endpoint(logoutUrl, POST)); // deletes the cookie
+      const told = await endpoint(everywhere ? logoutAllUrl : logoutUrl, everywhere);
+      if (!told?.ok) throw new AuthError(told?.status === 401 ? 'rejected' : 'unavailable', told);
+      if (everywhere) await endpoint(logoutUrl); // deletes the cookie, on which nothing depends
     } finally {
       leaving = false;
     }
-    if (state !== 'anonymous') announce(publish({ type: 'logout', reason: 'user' }));
-  }
+    if (known && !held.token) return;
+    const reason = 'user';
+    announce(publish({ type: 'logout', reason }));
+    leave(reason);
+  };
 
-  async function confirmed(request) {
-    const response = await request.catch(ignore);
-    if (!response?.ok) throw new AuthError('unavailable', response);
-  }
-
-  async function bootstrap() {
-    if (!held.token) state = 'unknown';
+  const bootstrap = async () => {
+    if (!held.token) known = false;
     await current(0, true).catch(unless('rejected'));
     return Boolean(held.token);
-  }
+  };
 
-  async function getToken(minTtl) {
+  const getToken = async (minTtl) => {
     const token = await current(minTtl);
     if (!token) throw new AuthError('rejected');
     return token;
-  }
+  };
 
   // --- axios -----------------------------------------------------------------------------------
 
-  function attachAxios(instance) {
+  const attachAxios = (instance) => {
     // The same defaults without the interceptors: a replay must not pass through them twice.
     const bare = instance.create();
-    const number = Symbol(); // of the token; stays with a config that others copy
+    const key = Symbol(); // of what was sent; stays with a config that others copy
 
-    async function onRequest(config) {
-      config[number] = await equip({ ...config, url: instance.getUri(config) });
+    const onRequest = async (config) => {
+      // As the browser will understand it.
+      const url = resolve(instance.getUri(config), globalThis.document?.baseURI).href;
+      config[key] = { n: await equip({ ...config, url }), url };
       return config;
-    }
+    };
 
-    const onAnswer = (pass) => async (answer) => {
-      const { config, data, headers, status } = answer.response ?? answer; // an error or not
-      if (status >= 400) {
-        const response = new Response(JSON.stringify(data), { headers, status });
-        if (await curable(response, config[number], config.signal)) {
-          carry(config.headers);
+    const onAnswer = async (answer, failed) => {
+      const { config, data, headers, request, status } = answer.response ?? answer;
+      const sent = config?.[key];
+      if (sent && status >= 400) {
+        const text = typeof data === 'string' ? data : JSON.stringify(data);
+        const response = new Response(text, { headers, status });
+        const from = request?.responseURL;
+        const redirected = from !== sent.url && from;
+        if (await mended(response, { ...sent, request: config }, redirected)) {
           // Its data was transformed the first time.
           return bare.request({ ...config, transformRequest: [] });
         }
       }
-      return pass(answer);
+      if (failed) throw answer;
+      return answer;
     };
 
     const { request, response } = instance.interceptors;
     const requestId = request.use(onRequest);
-    const responseId = response.use(
-      onAnswer((answer) => answer),
-      onAnswer((error) => Promise.reject(error)),
-    );
+    const responseId = response.use(onAnswer, (error) => onAnswer(error, true));
     return () => {
       request.eject(requestId);
       response.eject(responseId);
     };
-  }
+  };
 
   // --- Waking up -------------------------------------------------------------------------------
 
-  /** A sign-out as another tab has written it down. */
-  function heed(stamp) {
-    const [n, reason] = (stamp ?? '').split(' ');
-    if (held.token) receive({ type: 'logout', reason, n: Number(n) });
-  }
+  /** A sign-out as another tab has written it down. A page that has just loaded minds new ones. */
+  const heed = (seen) => {
+    const [n, reason] = `${stored(logoutKey)}`.split(' ');
+    if (held.token || n > seen) receive({ type: 'logout', reason, n: +n });
+  };
+
+  const keepUp = () => {
+    if ((held.token || !known) && (offline || due())) refresh().catch(ignore);
+  };
 
   /** After sleep, the back button or an outage: messages were missed, timers were late. */
-  function catchUp() {
-    heed(stored(logoutKey));
-    if (offline || (held.token && due())) refresh().catch(ignore);
-  }
+  const wake = ({ type }) => {
+    heed();
+    if (type === 'storage' || document.hidden) return;
+    if (type === 'online') notBefore = 0;
+    keepUp();
+  };
 
-  function listen() {
-    const on = (target, type, react) =>
-      target.addEventListener(type, react, { signal: lifetime.signal });
-    on(document, 'visibilitychange', () => document.hidden || catchUp());
-    on(window, 'pageshow', catchUp);
-    on(window, 'online', () => {
-      notBefore = 0;
-      catchUp();
-    });
-    on(window, 'storage', ({ key, newValue }) => key === logoutKey && heed(newValue));
-    if (!window.BroadcastChannel) return;
-    channel = new BroadcastChannel(namespace);
-    channel.onmessage = ({ data }) => ('ask' in data ? answer(data.ask) : receive(data));
-  }
+  const listen = () => {
+    for (const type of ['visibilitychange', 'pageshow', 'online', 'storage']) {
+      window.addEventListener(type, wake, { signal: lifetime.signal });
+    }
+    if (proactive) timer = setInterval(keepUp, TICK);
+    try {
+      channel = new window.BroadcastChannel(namespace);
+    } catch {
+      return; // there is none, or this page may not use it: the storage is left
+    }
+    channel.onmessage = ({ data }) => {
+      counter(); // that of whoever cleared the storage is too low to be heeded
+      if ('ask' in data) answer(data.ask);
+      else receive(data);
+    };
+  };
 
-  function dispose() {
+  const dispose = () => {
     lifetime.abort();
-    clearTimeout(timer);
+    clearInterval(timer);
     channel?.close();
     channel = null;
     listeners.clear();
-  }
+  };
 
   if (globalThis.document) listen(); // not where a server renders the page
 
@@ -571,13 +600,14 @@ export function createAuth(options = {}) {
       return () => listeners.delete(listener);
     },
     get state() {
-      return state;
+      if (held.token) return 'authenticated';
+      return known ? 'anonymous' : 'unknown';
     },
     get expiresAt() {
       return held.until || null;
     },
     get claims() {
-      return held.token ? decode(held.token) : null;
+      return decode(held.token);
     },
     dispose,
   };
