@@ -149,7 +149,7 @@ def test_the_check_finds_nothing():
     assert checked.returncode == 0, checked.stderr
 
 
-def test_the_deploy_check_finds_the_cookie_over_http_the_cache_and_the_shared_key_and_nothing_else():
+def test_the_deploy_check_finds_the_cookie_the_cache_and_the_shared_key_and_nothing_else():
     checked = manage("check", "--deploy")
     found = re.findall(r"token_lifecycle\.\w+", checked.stderr)
     assert sorted(found) == [f"token_lifecycle.{n}" for n in ("W010", "W034", "W043")]
