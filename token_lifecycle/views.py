@@ -9,9 +9,8 @@ import logging
 from functools import partial
 from typing import Any
 
-from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
-from django.db.models import F
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -31,7 +30,7 @@ from .lifecycle import IssuedTokens
 from .models import RevocationReason, Session
 from .serializers import ObtainSerializer
 from .throttling import ObtainAccountThrottle, ObtainAddressThrottle, RefreshSessionThrottle
-from .user_changes import adopted_hash_is_of
+from .user_changes import adopted_hash_is_of, lock_user
 
 logger = logging.getLogger("token_lifecycle")
 
@@ -82,10 +81,7 @@ class ObtainView(LifecycleView):
         return self.answer(request, issued)
 
     def end_replaced(self, token: str, user: Any, device: Device) -> bool:
-        # The user's row is locked before rows of sessions, in the order of whoever changes a user;
-        # and by an UPDATE, for a transaction on SQLite must not begin with a read.
-        users = get_user_model()._base_manager.using(journal.database())
-        users.filter(pk=user.pk).update(password=F("password"))
+        lock_user(user.pk)  # before a session of theirs
         reason = RevocationReason.REPLACED
         return lifecycle.revoke_by_token(token, user=user, reason=reason, device=device)
 

@@ -111,7 +111,8 @@ def test_a_lock_that_is_held_for_ever_only_delays(profile):
     first.run(
         """
         await new Promise((granted) => {
-          navigator.locks.request('tl:/auth/:refresh', () => { granted(); return new Promise(() => {}); });
+          const held = new Promise(() => {});
+          navigator.locks.request('tl:/auth/:refresh', () => { granted(); return held; });
         });
         """
     )

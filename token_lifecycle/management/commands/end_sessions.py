@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from token_lifecycle import lifecycle
-from token_lifecycle.everybody import not_swept
+from token_lifecycle.everybody import sessions_left_by
 from token_lifecycle.exceptions import Unavailable
 from token_lifecycle.management.asking import (
     ask,
@@ -193,7 +193,7 @@ class Command(BaseCommand):
             text = _("The database was busy, and nothing was changed. Please try again.")
             raise CommandError(text) from error
         if count is None and self._draws(verbosity):
-            count = not_swept(cutoff).count()
+            count = sessions_left_by(cutoff).count()
         progress = self._progress(verbosity, count or 0)
         try:
             swept = lifecycle.sweep(batch_size=batch_size, progress=progress.advance)
