@@ -122,3 +122,35 @@ def test_saving_through_a_symbolic_link_keeps_the_link(file_store, tmp_path):
 def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert FileStore("~/tokens").path == tmp_path.resolve() / "tokens"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"access": 1, "refresh": null}',
+        '{"access": "a", "refresh": ""}',
+        '{"access": "a", "refresh": "r", "expires_at": "soon"}',
+        '{"access": "a", "refresh": "r", "expires_at": true}',
+        "[]",
+    ],
+)
+def test_a_file_with_something_else_in_it_counts_as_signed_out(tmp_path, text):
+    (tmp_path / "tokens").write_text(text)
+    assert FileStore(tmp_path / "tokens").load() is None
+
+
+def test_a_file_of_a_newer_version_is_read(tmp_path):
+    (tmp_path / "tokens").write_text('{"access": "a", "refresh": "r", "session": "x"}')
+    assert FileStore(tmp_path / "tokens").load() == TokenSet("a", "r")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path, monkeypatch):
+    store = FileStore(tmp_path / "tokens")
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace", lambda *_: 1 / 0)
+        patch.setattr("pathlib.Path.unlink", lambda *_, **__: None)
+        with pytest.raises(ZeroDivisionError):
+            store.save(TokenSet("a", "r"))
+    assert len(list(tmp_path.iterdir())) == 1
+    with store.lock():
+        assert [file.name for file in tmp_path.iterdir()] == ["tokens.lock"]

@@ -16,6 +16,7 @@ It imports no Django. :mod:`token_lifecycle.client.httpx` and
 from __future__ import annotations
 
 from .errors import AuthError, LoginRefused, RefreshUnavailable, SessionExpired
+from .keyring_store import KeyringStore
 from .session import Session
 from .stores import FileStore, MemoryStore, TokenStore
 from .tokens import TokenSet
@@ -24,6 +25,7 @@ from .transports import Reply, Transport, TransportFailed
 __all__ = [
     "AuthError",
     "FileStore",
+    "KeyringStore",
     "LoginRefused",
     "MemoryStore",
     "RefreshUnavailable",

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,26 @@ logger = logging.getLogger("token_lifecycle.client")
 
 #: Seconds to wait for another holder: it may be in the middle of two attempts to refresh.
 LOCK_TIMEOUT = 30.0
+
+
+def to_json(tokens: TokenSet) -> str:
+    return json.dumps(asdict(tokens))
+
+
+def from_json(text: str | bytes) -> TokenSet | None:
+    """The tokens in ``text``, whatever else is beside them; None if there are none."""
+    try:
+        answer = json.loads(text)
+        kept = {field.name: answer.get(field.name) for field in fields(TokenSet)}
+    except (AttributeError, RecursionError, ValueError):
+        return None
+    secrets = (kept["access"], kept["refresh"])
+    times = (kept["expires_at"], kept["issued_at"])
+    if not all(isinstance(secret, str) and secret for secret in secrets):
+        return None
+    if not all(time is None or type(time) in (int, float) for time in times):
+        return None
+    return TokenSet(**kept)
 
 
 class TokenStore(Protocol):
@@ -88,21 +108,22 @@ class FileStore:
 
     def load(self) -> TokenSet | None:
         try:
-            return TokenSet(**json.loads(self.path.read_bytes()))
+            text = self.path.read_bytes()
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError):
+        tokens = from_json(text)
+        if tokens is None:
             logger.warning("%s does not hold tokens; treated as signed out.", self.path)
-            return None
+        return tokens
 
     def save(self, tokens: TokenSet) -> None:
         self._make_directory()
         # mkstemp creates the file with mode 0600, so it is never readable by others, not even
         # for a moment.
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=self._temporary)
         try:
             with os.fdopen(descriptor, "w") as file:
-                json.dump(asdict(tokens), file)
+                file.write(to_json(tokens))
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(self.path)
@@ -120,7 +141,18 @@ class FileStore:
     def lock(self) -> Iterator[None]:
         self._make_directory()
         with locked(self.path.with_name(f"{self.path.name}.lock"), timeout=self._lock_timeout):
+            self._remove_leftovers()
             yield
+
+    @property
+    def _temporary(self) -> str:
+        return f".{self.path.name}.new-"
+
+    def _remove_leftovers(self) -> None:
+        """Of a process that was killed while it saved. With the lock held nobody else is saving."""
+        for file in self.path.parent.iterdir():
+            if file.name.startswith(self._temporary):
+                file.unlink(missing_ok=True)
 
     def _make_directory(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
