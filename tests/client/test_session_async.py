@@ -8,6 +8,7 @@ import pytest
 
 from token_lifecycle.client import (
     FileStore,
+    MemoryStore,
     RefreshUnavailable,
     SessionExpired,
     TokenSet,
@@ -121,3 +122,17 @@ def test_async_code_can_sign_in_look_refresh_and_sign_out(new_session, stub, clo
 
     asyncio.run(main())
     assert stub.ended == ["refresh-4"]
+
+
+def test_many_tasks_that_wait_for_the_store_leave_the_threads_of_the_loop_alone(new_session):
+    store, tasks = MemoryStore(TokenSet("access-1", "refresh-1")), 100
+    session = new_session(store=store)
+
+    async def main():
+        with store.lock():
+            waiting = [asyncio.create_task(session.acurrent()) for _ in range(tasks)]
+            await asyncio.sleep(0)
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: "a thread"), 10) == "a thread"
+        return await asyncio.gather(*waiting)
+
+    assert len(asyncio.run(main())) == tasks

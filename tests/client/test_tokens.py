@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 import pickle
 
 import pytest
@@ -46,3 +48,35 @@ def test_tokens_of_unknown_life_are_never_due_and_always_worth_a_try():
 def test_tokens_are_alive_until_they_expire():
     assert TOKENS.is_alive(999.9)
     assert not TOKENS.is_alive(1000.0)
+
+
+def jwt_of(claims):
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"header.{payload}.signature"
+
+
+def test_a_jwt_without_expiry_is_timed_by_its_own_claims():
+    tokens = TokenSet(jwt_of({"iat": 100, "exp": 400}), "r").timed(5000.0)
+    assert (tokens.issued_at, tokens.expires_at) == (5000.0, 5300.0)
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        "opaque",
+        "a.b.c",
+        jwt_of({"exp": 400}),
+        jwt_of({"iat": 400, "exp": 400}),
+        jwt_of({"iat": "1", "exp": 2}),
+        jwt_of({"iat": 0, "exp": float("inf")}),
+        jwt_of([]),
+    ],
+)
+def test_a_token_that_does_not_tell_stays_without_times(access):
+    tokens = TokenSet(access, "r")
+    assert tokens.timed(5000.0) is tokens
+
+
+def test_a_known_expiry_is_not_touched():
+    tokens = TokenSet(jwt_of({"iat": 100, "exp": 400}), "r", expires_at=7.0)
+    assert tokens.timed(5000.0) is tokens

@@ -148,7 +148,8 @@ def read_tokens(reply: Reply, asked_at: float) -> TokenSet | None:
         return None
     lifetime = read_seconds(answer.get("expires_in"))
     expires_at = None if lifetime is None else asked_at + lifetime
-    return TokenSet(access, refresh, expires_at=expires_at, issued_at=asked_at)
+    tokens = TokenSet(access, refresh, expires_at=expires_at, issued_at=asked_at)
+    return tokens.timed(asked_at)
 
 
 def read_json(reply: Reply) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Session:
             clock=clock,
         )
         self._flights = SingleFlight[TokenSet]()
+        self._loads = SingleFlight[TokenSet | None]()
         self._end = signed_out()
         self._paused_until = 0.0
 
@@ -90,10 +91,13 @@ class Session:
         return tokens
 
     def adopt(self, tokens: TokenSet) -> None:
-        """Take over tokens obtained elsewhere: by a passkey, a magic link, another library."""
+        """Take over tokens obtained elsewhere: by a passkey, a magic link, another library.
+
+        Without ``expires_at`` the access token's own claims say how long it lives from now on.
+        """
         with self._vault.exclusive():
             self._reset()
-            self._vault.keep(tokens)
+            self._vault.keep(tokens.timed(self._clock()))
 
     def logout(self, everywhere: bool = False) -> None:
         """End the session on the server (``everywhere``: all of the user's) and drop the tokens.
@@ -154,7 +158,10 @@ class Session:
 
     async def acurrent(self) -> TokenSet:
         """:meth:`current` for async code: the loop waits for no lock, disk or network."""
-        at_hand = self._vault.at_hand or await asyncio.to_thread(self._vault.open)
+        at_hand = self._vault.at_hand
+        if at_hand is None:
+            # One load for all: each of their own would wait in a thread of the loop's small pool.
+            at_hand = await asyncio.wrap_future(self._loads.join("load", self._vault.open))
         tokens = self._signed_in(at_hand)
         if not self._is_due(tokens):
             return tokens

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import base64
+import json
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,27 @@ class TokenSet:
             leeway = min(leeway, (self.expires_at - self.issued_at) / 2)
         return now >= self.expires_at - leeway
 
+    def timed(self, now: float) -> TokenSet:
+        """These tokens with the times filled in, as far as the access token tells them."""
+        lifetime = None if self.expires_at is not None else lifetime_in(self.access)
+        if lifetime is None:
+            return self
+        return replace(self, expires_at=now + lifetime, issued_at=now)
+
     def is_alive(self, now: float) -> bool:
         """Whether the access token is worth sending at ``now``."""
         return self.expires_at is None or now < self.expires_at
+
+
+def lifetime_in(access: str) -> float | None:
+    """Seconds from ``iat`` to ``exp`` of a JWT (RFC 7519 §4.1); None where there are none.
+
+    Unverified, so good for timing and nothing else. A duration: the clocks need not agree.
+    """
+    try:
+        payload = access.split(".")[1]
+        claims: Any = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        lifetime = float(claims["exp"] - claims["iat"])
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
+        return None
+    return lifetime if math.isfinite(lifetime) and lifetime > 0 else None
