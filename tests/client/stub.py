@@ -204,6 +204,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(401, {"code": "token_expired"})
         return self.answer(302, Location="/api/")
 
+    def on_orders(self, body):
+        """Carries out whatever is asked, and points to the result."""
+        self.answer(303, Location="/api/")
+
     def on_loops(self, body):
         """401, a redirect to itself, 401, a redirect to itself …"""
         if len(self.stub.calls_to("/loops/")) % 2:

@@ -208,3 +208,20 @@ def test_a_server_that_cannot_be_reached_is_unavailable(stub):
     session = Session("http://127.0.0.1:9/auth/", transport=HttpxTransport())
     with pytest.raises(RefreshUnavailable, match="ConnectError"):
         session.login("anna", "correct horse")
+
+
+def test_what_was_carried_out_and_then_redirected_is_not_sent_again(send, stub):
+    stub.expire()
+    response = send("POST", f"{stub.url}/orders/", json={}, follow_redirects=True)
+    assert response.status_code == 200
+    assert len(stub.calls_to("/orders/")) == 1
+    assert [call["method"] for call in stub.calls_to("/api/")] == ["GET", "GET"]
+
+
+def test_a_request_with_another_way_in_keeps_it(send, stub):
+    assert (
+        send("GET", f"{stub.url}/api/", headers={"Authorization": "Token own"}).status_code == 401
+    )
+    (call,) = stub.calls_to("/api/")
+    assert call["headers"]["Authorization"] == "Token own"
+    assert stub.rotations == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -233,3 +234,11 @@ def test_a_server_that_cannot_be_reached_is_unavailable(stub):
     session = Session("http://127.0.0.1:9/auth/", transport=RequestsTransport())
     with pytest.raises(RefreshUnavailable, match="ConnectionError"):
         session.login("anna", "correct horse")
+
+
+def test_a_response_can_be_pickled_without_the_session(session, stub):
+    response = requests.get(f"{stub.url}/api/", auth=RequestsAuth(session))
+    again = pickle.loads(pickle.dumps(response))
+    assert again.content == b"hello"
+    (hook,) = again.request.hooks["response"]
+    assert hook(again) is again

@@ -58,8 +58,9 @@ class HttpxAuth(httpx.Auth):
     """Sends the session's access token, and has it refreshed when it is due or refused.
 
     A request refused with 401 is sent once more with the new token, if its body can be, and the
-    caller gets the second answer. Requests to servers outside of ``session.origins`` pass
-    untouched. SessionExpired and RefreshUnavailable are raised out of the request.
+    caller gets the second answer. Requests to servers outside of ``session.origins``, and those
+    that bring an ``Authorization`` header, pass untouched. SessionExpired and RefreshUnavailable
+    are raised out of the request.
     """
 
     def __init__(self, session: Session) -> None:
@@ -79,8 +80,9 @@ class HttpxAuth(httpx.Auth):
         # Only a 401 is read here: the answers that matter may be streams.
         if is_about_token(response.read()):
             fresh = self.session.refresh(tokens)
-            if _rewind_body(request, start):
-                yield _authorized(request, fresh)
+            refused = response.request  # after a redirect the last step: the first was carried out
+            if _rewind_body(refused, start):
+                yield _authorized(refused, fresh)
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -95,10 +97,13 @@ class HttpxAuth(httpx.Auth):
             return
         if is_about_token(await response.aread()):
             fresh = await self.session.arefresh(tokens)
-            if _rewind_body(request, start):
-                yield _authorized(request, fresh)
+            refused = response.request  # after a redirect the last step: the first was carried out
+            if _rewind_body(refused, start):
+                yield _authorized(refused, fresh)
 
     def _is_ours(self, request: httpx.Request) -> bool:
+        if "Authorization" in request.headers:
+            return False  # whoever sent this has another way in
         url = request.url
         return origin(url.scheme, url.raw_host.decode("ascii"), url.port) in self.session.origins
 

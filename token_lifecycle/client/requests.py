@@ -91,6 +91,10 @@ class _ReplayOnce:
         request.headers["Authorization"] = bearer_header(fresh)
         return _resend(response, **options) if rewind(request.body, self._start) else response
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Caches and worker pools pickle responses, and with them their request and its hooks.
+        return _without_session, ()
+
     def _deregister(self, request: requests.PreparedRequest) -> None:
         # A new list: requests is walking through the old one, and would skip the user's next hook.
         hooks = [hook for hook in request.hooks["response"] if hook is not self]
@@ -107,6 +111,15 @@ def _resend(response: requests.Response, **options: Any) -> requests.Response:
     answer.history.append(response)
     answer.request = again
     return answer
+
+
+def _without_session() -> Any:
+    """What stands for the hook in a response that was pickled."""
+    return _as_answered
+
+
+def _as_answered(response: requests.Response, **options: Any) -> requests.Response:
+    return response
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -19,11 +21,16 @@ class Vault:
     """A store, and what this process knows of it without asking again."""
 
     def __init__(self, store: TokenStore, listener: Listener | None = None) -> None:
+        if inspect.iscoroutinefunction(listener):
+            raise TypeError("on_tokens must be a plain function: nobody would await it.")
         self.listener = listener
         #: What this process last saw; read without the lock, changed only inside it.
         self.at_hand: TokenSet | None = None
         self._announced: TokenSet | None = None
         self._unsaved = False
+        #: What the store held when it could not take newer tokens.
+        self._behind: TokenSet | None = None
+        self._telling = threading.Lock()
         self._store = store
 
     @contextmanager
@@ -51,13 +58,21 @@ class Vault:
         return self.at_hand
 
     def load(self) -> TokenSet | None:
-        """What the store holds, unless this process has newer ones that it could not save."""
-        return self.at_hand if self._unsaved else self._store.load()
+        """What the store holds, unless this process has newer ones that it could not save.
+
+        If somebody else has saved since, theirs count: they have signed in anew.
+        """
+        saved = self._store.load()
+        if self._unsaved and saved == self._behind:
+            return self.at_hand
+        self._unsaved = False
+        return saved
 
     def keep(self, tokens: TokenSet) -> None:
         """Use ``tokens`` from now on, even if saving them fails, which raises the store's error."""
         self.at_hand = tokens
         self._unsaved = True
+        self._behind = self._store.load()
         self._store.save(tokens)
         self._unsaved = False
 
@@ -77,12 +92,20 @@ class Vault:
         self._store.clear()
 
     def _announce(self) -> None:
-        tokens = self.at_hand
-        if tokens == self._announced:
-            return
-        self._announced = tokens
-        if self.listener is not None:
+        """Tell one listener call at a time; the last thing it hears is what is true."""
+        while self.at_hand != self._announced and self._telling.acquire(blocking=False):
+            # Whoever finds it taken may go: its holder looks again after letting go.
             try:
-                self.listener(tokens)
-            except Exception:
-                logger.exception("on_tokens raised; the tokens themselves are in order.")
+                while (tokens := self.at_hand) != self._announced:
+                    self._announced = tokens
+                    self._tell(tokens)
+            finally:
+                self._telling.release()
+
+    def _tell(self, tokens: TokenSet | None) -> None:
+        if self.listener is None:
+            return
+        try:
+            self.listener(tokens)
+        except Exception:
+            logger.exception("on_tokens raised; the tokens themselves are in order.")
