@@ -88,7 +88,7 @@ def _judge(row: Any, claims: dict[str, Any], now: datetime) -> tuple[Any, ...]:
 
     :raises ValueError: something is not.
     """
-    if row is None or claims["token_type"] != "refresh":
+    if row is None or claims["token_type"] != "session_refresh":
         raise ValueError("not a refresh token of a session")
     if type(claims["gen"]) is not int or type(claims["sec"]) is not str:
         raise ValueError("odd claims")
@@ -133,7 +133,7 @@ def _answer(
         "user_id": user_id,
     }
     refresh = {
-        "token_type": "refresh",
+        "token_type": "session_refresh",
         "exp": int(idle_expires_at.timestamp()),
         "iat": issued_at,
         "jti": urlsafe_b64encode(mac[:16]).rstrip(b"=").decode(),

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.sites import AdminSite
 from django.contrib.auth import get_user_model
@@ -42,8 +43,18 @@ class MyUserAdmin(UserSessionsMixin, UserAdmin):
     """An admin that a project has given the panel itself, and a page without inlines' scripts."""
 
 
+class DeviceForm(forms.ModelForm):
+    """A stored session is saved by what describes it."""
+
+    def save(self, commit=True):
+        session = super().save(commit=False)
+        session.save(update_fields=["device_name"])
+        return session
+
+
 class OtherInline(admin.TabularInline):
     model = Session
+    form = DeviceForm
     fk_name = "user"
     fields = ("device_name",)
     extra = 1

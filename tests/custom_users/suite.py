@@ -297,9 +297,10 @@ def test_who_becomes_inactive_is_out_although_the_instance_remembers_otherwise(u
 @customers_only
 def test_who_becomes_inactive_silently_is_found_out(issued):
     User.objects.update(status="closed")
-    for use in (refresh, open_a_door):
+    for use in (open_a_door, refresh):
         with pytest.raises(UserInactive):
             use(issued)
+    assert stored(issued).revocation_reason == RevocationReason.USER_DEACTIVATED
 
 
 # What sessions are tied to beside the password

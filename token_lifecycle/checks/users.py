@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
-from django.core.exceptions import FieldDoesNotExist
 
 from ..claims import RESERVED_CLAIMS
 from .reading import of_project
@@ -26,10 +25,7 @@ def check_user_id_field(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _is_column(model: type[Any], name: Any) -> bool:
-    try:
-        return model._meta.get_field(name).column is not None
-    except (FieldDoesNotExist, TypeError, AttributeError):
-        return False
+    return any(name in (field.name, field.attname) for field in model._meta.concrete_fields)
 
 
 def check_claim_names(**kwargs: Any) -> list[CheckMessage]:
