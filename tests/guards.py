@@ -42,7 +42,7 @@ GUARDS = [
     Guard(
         promise="a used refresh token that comes back ends the session",
         file="refresh.py",
-        line="            _end_for_reuse(session, token, device, now)",
+        line="            end_for_reuse(session, token, device, now)",
         weaker="            raise TokenSuperseded(session_id=session.pk)",
         tests=(
             "test_refresh.py::test_after_grace_a_consumed_token_ends_the_session",

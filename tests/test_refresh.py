@@ -423,7 +423,7 @@ def test_a_token_that_was_used_before_is_reused_however_its_session_is_bound_mea
     matches = iter([False])
     original = refresh.password_matches
     monkeypatch.setattr(refresh, "password_matches", lambda *given: next(matches, original(*given)))
-    monkeypatch.setattr(refresh, "_end_for_password", lambda *given: None)
+    monkeypatch.setattr(refresh, "end_for_password", lambda *given: None)
     with pytest.raises(TokenReused):
         lifecycle.rotate(issued.refresh, now=used_at + timedelta(minutes=1))
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum, auto
-from typing import Any, NoReturn
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -23,21 +23,19 @@ from . import binding, journal, signals, tokens
 from .conf import app_settings
 from .database_errors import lost_to_another
 from .device import Device
+from .discoveries import end_for_inactivity, end_for_password, end_for_reuse
 from .exceptions import (
-    PasswordChanged,
     SessionExpired,
     SessionRevoked,
     TokenExpired,
     TokenInvalid,
     TokenRefused,
-    TokenReused,
     TokenSuperseded,
     Unavailable,
-    UserInactive,
 )
 from .issuing import IssuedTokens, extra_claims, issue
 from .journal import ATTEMPTS
-from .models import EventKind, RevocationReason, Session
+from .models import EventKind, Session
 from .rotation import SessionState, Verdict, burst_after, judge
 from .tokens import RefreshClaims
 from .user_changes import password_matches
@@ -114,12 +112,12 @@ def _try_to_rotate(
         case Verdict.RETRY:
             return issue(session, secret=token.secret, extra=extra_claims(session), now=now)
         case Verdict.REUSE:
-            _end_for_reuse(session, token, device, now)
+            end_for_reuse(session, token, device, now)
         case Verdict.PASSWORD_CHANGED:
-            _end_for_password(session, now)
+            end_for_password(session, now)
             return Lost.BINDING
         case Verdict.USER_INACTIVE:
-            _end_for_inactivity(session, now)
+            end_for_inactivity(session, now)
         case _:
             raise REFUSALS[verdict](session_id=session.pk)
 
@@ -241,60 +239,6 @@ def _events_of_rotation(*, catch_up: bool, new_client: bool) -> list[EventKind]:
         EventKind.ROTATED: app_settings.record_rotations,
     }
     return [kind for kind, did in happened.items() if did]
-
-
-def _end_for_reuse(
-    session: Session, token: RefreshClaims, device: Device | None, now: datetime
-) -> NoReturn:
-    """End the session whose consumed token came back (RFC 9700 §4.14.2), and no other.
-
-    :raises TokenReused: after the commit; SessionRevoked where somebody had ended it meanwhile.
-    """
-
-    def work() -> bool:
-        this = Session.objects.primary().filter(pk=session.pk)
-        reason = RevocationReason.REUSE_DETECTED
-        if not journal.end(this, reason=reason, now=now, user=session.user, device=device):
-            return False
-        generation = token.generation
-        journal.record(
-            EventKind.REUSE_DETECTED, session=session, device=device, generation=generation, now=now
-        )
-        journal.announce(
-            signals.reuse_detected, session=session, device=device, generation=generation
-        )
-        return True
-
-    if journal.in_transaction(work):
-        raise TokenReused(session_id=session.pk)
-    raise SessionRevoked(session_id=session.pk)
-
-
-def _end_for_password(session: Session, now: datetime) -> None:
-    """End a session whose password changed without a signal; return where it was bound anew.
-
-    Only as it was read: ``keep_session`` or a re-hash may have bound it to the new password since.
-
-    :raises PasswordChanged: after the commit.
-    """
-    as_read = Session.objects.primary().filter(
-        pk=session.pk, auth_hash=session.auth_hash, auth_hash_next=session.auth_hash_next
-    )
-    reason = RevocationReason.PASSWORD_CHANGE
-    if journal.end(as_read, reason=reason, now=now, user=session.user):
-        raise PasswordChanged(session_id=session.pk)
-
-
-def _end_for_inactivity(session: Session, now: datetime) -> NoReturn:
-    """End a session whose user was deactivated, or deleted, without a signal (ASVS 7.4.2).
-
-    :raises UserInactive: after the commit.
-    """
-    this = Session.objects.primary().filter(pk=session.pk)
-    gone = session.user is None
-    reason = RevocationReason.USER_DELETED if gone else RevocationReason.USER_DEACTIVATED
-    journal.end(this, reason=reason, now=now, user=session.user)
-    raise UserInactive(session_id=session.pk)
 
 
 def _user_columns() -> tuple[str, ...] | None:
