@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from tests.leaks import scanner
 from tests.sign_ins import START
+from token_lifecycle.feed import feed
 from token_lifecycle.testing import UserFactory
 
 #: Where every server and the browser are there, a skipped test is a failure.
@@ -48,6 +49,14 @@ def pytest_runtest_makereport(item):
 @pytest.fixture(autouse=True)
 def _empty_cache():
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_list_goes_on():
+    """A process that checks by the list reads notices at each end, and tests count statements."""
+    yield
+    if feed.in_use:
+        feed.stop()
 
 
 @pytest.fixture
